@@ -1,4 +1,4 @@
-# Install rules: libraries, program, public headers, and the package that find_package(rheobase) reads.
+# Install rules: libraries, public headers, and the package that find_package(rheobase) reads. (app/ installs the program.)
 include(CMakePackageConfigHelpers)
 
 set(_rheo_exported rheo_core rheobase rheo_plot)
@@ -13,12 +13,10 @@ foreach(target IN LISTS _rheo_exported)
     install(TARGETS ${target} EXPORT rheobase-targets
       ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
       LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-      RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+      RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+      INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   endif()
 endforeach()
-if(TARGET rheobase_cli)
-  install(TARGETS rheobase_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
 
 # A header directly in a layer's folder is public. Of the private ones those of layers 0-3 go along: a neuron in a program of
 # its own (rheobase_add_neuron) is compiled from them.
