@@ -5,8 +5,8 @@
 #include "app/output.hpp"
 #include "rheo/core/nearest.hpp"
 
-#include <c10/util/Exception.h>
 #include <CLI/CLI.hpp>
+#include <c10/util/Exception.h>
 
 #include <cstdio>
 #include <exception>
