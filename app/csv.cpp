@@ -30,6 +30,15 @@ std::string_view unquoted(std::string_view field) {
   return field;
 }
 
+/// A bad field may be the middle of a picture: no control codes for the terminal, and not too long.
+std::string printable(std::string_view field) {
+  std::string text(field.substr(0, longest_quote));
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return text;
+}
+
 /// Words are titles; "nan" and "inf" are bad numbers, to be complained of.
 bool is_title(std::string_view field) {
   field = unquoted(field);
@@ -86,8 +95,7 @@ Table read_csv(std::string_view option, const std::string& path) {
     for (const std::string_view field : fields) {
       const auto value = read_number(field);
       if (!value) {
-        throw wrong(line_number, "must be finite numbers, got \"" +
-                                     std::string(trimmed(field).substr(0, longest_quote)) + "\"");
+        throw wrong(line_number, "must be finite numbers, got \"" + printable(trimmed(field)) + "\"");
       }
       table.values.push_back(*value);
     }

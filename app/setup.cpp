@@ -48,9 +48,11 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
-UsageError unknown(const std::string& what, const std::string& name, const std::vector<std::string>& known) {
+/// `of`: empty, or " of Leaky".
+UsageError unknown(const std::string& what, const std::string& name, const std::string& of,
+                   const std::vector<std::string>& known) {
   const std::string_view guess = nearest_name(name, known);
-  return UsageError("unknown " + what + " \"" + name + "\"; " +
+  return UsageError("unknown " + what + " \"" + name + "\"" + of + "; " +
                     (guess.empty() ? "known: " + listed(known) : "did you mean " + std::string(guess) + "?"));
 }
 
@@ -61,7 +63,7 @@ const NeuronDescription& choose_neuron(const std::string& name) {
     names.emplace_back(known.name);
   }
   if (name.empty()) throw UsageError("simulate needs a neuron: " + listed(names));
-  throw unknown("neuron", name, names);
+  throw unknown("neuron", name, "", names);
 }
 
 bool yes_or_no(const Setting& setting) {
@@ -107,7 +109,7 @@ class Reader {
       for (const char* common : {"threshold", "reset_mechanism", "reset_delay", "graded_spikes_factor"}) {
         known.emplace_back(common);
       }
-      throw unknown("parameter of " + std::string(setup_.neuron->name), setting.name, known);
+      throw unknown("parameter", setting.name, of_neuron(), known);
     }
   }
 
@@ -115,7 +117,7 @@ class Reader {
     std::vector<std::string> known;
     for (const auto& state : setup_.neuron->states) known.emplace_back(state.name);
     if (std::find(known.begin(), known.end(), setting.name) == known.end()) {
-      throw unknown("state of " + std::string(setup_.neuron->name), setting.name, known);
+      throw unknown("state", setting.name, of_neuron(), known);
     }
     for (const auto& [name, value] : setup_.init) {
       if (name == setting.name) throw UsageError(setting.text + ": " + name + " was given twice");
@@ -142,6 +144,8 @@ class Reader {
   Setup take() { return std::move(setup_); }
 
  private:
+  [[nodiscard]] std::string of_neuron() const { return " of " + std::string(setup_.neuron->name); }
+
   NumberList values(const Setting& setting) {
     NumberList list = numbers(setting.text + ": " + setting.name, setting.value);
     agree(list.size(), setting.text);
@@ -151,7 +155,7 @@ class Reader {
   Reset reset(const Setting& setting) {
     const std::vector<std::string> known = {"subtract", "zero", "none"};
     if (std::find(known.begin(), known.end(), setting.value) == known.end()) {
-      throw unknown("reset_mechanism", setting.value, known);
+      throw unknown("reset_mechanism", setting.value, "", known);
     }
     return parse_reset(setting.value);
   }
@@ -186,9 +190,8 @@ std::string text(const NumberList& list) {
 Setup read_setup(const SimulateArguments& arguments) {
   Reader reader(choose_neuron(arguments.neuron));
   for (const std::string& entry : arguments.set) reader.set(parse_setting("--set", entry));
-  if (!arguments.reset_mechanism.empty()) {
-    reader.set(
-        {"reset_mechanism", arguments.reset_mechanism, "--reset-mechanism " + arguments.reset_mechanism});
+  if (const auto& name = arguments.reset_mechanism) {
+    reader.set({"reset_mechanism", *name, "--reset-mechanism " + *name});
   }
   for (const std::string& entry : arguments.init) reader.init(parse_setting("--init", entry));
   reader.add_presets();

@@ -7,6 +7,7 @@
 #include "rheo/nn/registry.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,11 +15,11 @@
 
 namespace rheo::app {
 
-/// The command line as it was typed; empty where an option was not given.
+/// The command line as it was typed.
 struct SimulateArguments {
   std::string neuron;
   std::vector<std::string> set, input, init;
-  std::string steps, seed, reset_mechanism, csv, plot;
+  std::optional<std::string> steps, seed, reset_mechanism, csv, plot;
   bool force = false;
 };
 

@@ -41,16 +41,14 @@ std::uint64_t count_steps(const SimulateArguments& arguments, const Setup& setup
   }
   const std::uint64_t traces = setup.neuron->states.size() + 2;
   const std::uint64_t most = most_values / (traces * setup.neurons);
+  const std::string what =
+      setup.neurons == 1 ? "--steps" : "--steps with " + std::to_string(setup.neurons) + " neurons";
   const std::uint64_t steps =
-      arguments.steps.empty() ? rows.value_or(default_steps) : whole_number("--steps", arguments.steps);
+      arguments.steps ? whole_number(what, *arguments.steps, most) : rows.value_or(default_steps);
+  if (steps > most) throw UsageError("the CSV file must have at most " + std::to_string(most) + " rows");
   if (rows && steps > *rows) {
     throw UsageError("--steps must be at most the " + std::to_string(*rows) + " rows of the CSV file, got " +
                      std::to_string(steps));
-  }
-  if (steps > most) {
-    throw UsageError("--steps must be at most " + std::to_string(most) + " with " +
-                     std::to_string(setup.neurons) + (setup.neurons == 1 ? " neuron" : " neurons") +
-                     ", got " + std::to_string(steps));
   }
   return steps;
 }
@@ -136,14 +134,14 @@ Recording simulate(Setup& setup, std::uint64_t steps, std::uint64_t seed, const 
 }
 
 std::filesystem::path figure_path(const SimulateArguments& arguments, const Setup& setup) {
-  if (!arguments.plot.empty()) {
-    const std::string ending = std::filesystem::path(arguments.plot).extension().string();
+  if (arguments.plot) {
+    const std::string ending = std::filesystem::path(*arguments.plot).extension().string();
     if (ending != ".svg" && ending != ".png") {
-      throw UsageError("--plot must end in .svg or .png, got \"" + arguments.plot + "\"");
+      throw UsageError("--plot must end in .svg or .png, got \"" + *arguments.plot + "\"");
     }
-    return arguments.plot;
+    return *arguments.plot;
   }
-  if (!arguments.csv.empty()) return {};
+  if (arguments.csv) return {};
   std::string name(setup.neuron->name);
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return "simulate-" + name + ".svg";
@@ -152,19 +150,19 @@ std::filesystem::path figure_path(const SimulateArguments& arguments, const Setu
 int run(const SimulateArguments& arguments, const Context& context) {
   Setup setup = read_setup(arguments);
   const std::uint64_t steps = count_steps(arguments, setup);
-  const std::uint64_t seed = arguments.seed.empty() ? default_seed : whole_number("--seed", arguments.seed);
+  const std::uint64_t seed = arguments.seed ? whole_number("--seed", *arguments.seed) : default_seed;
   const std::filesystem::path figure = figure_path(arguments, setup);
-  const bool asked_for_figure = !arguments.plot.empty();
+  const bool asked_for_figure = arguments.plot.has_value();
   if (steps == 0 && asked_for_figure) throw UsageError("--plot needs at least one step, got --steps 0");
   if (asked_for_figure && arguments.plot == arguments.csv) {
-    throw UsageError("--csv and --plot must be two files, got \"" + arguments.csv + "\" for both");
+    throw UsageError("--csv and --plot must be two files, got \"" + *arguments.csv + "\" for both");
   }
 
   // Both files are opened before the work begins: a bad name should not cost a long run.
   std::optional<AtomicFile> csv_file;
   std::optional<AtomicFile> figure_file;
   const bool csv_to_stdout = arguments.csv == "-";
-  if (!arguments.csv.empty() && !csv_to_stdout) csv_file.emplace("--csv", arguments.csv, arguments.force);
+  if (arguments.csv && !csv_to_stdout) csv_file.emplace("--csv", *arguments.csv, arguments.force);
   if (!figure.empty() && steps > 0) {
     figure_file.emplace(asked_for_figure ? "--plot" : "figure", figure, arguments.force || !asked_for_figure);
   }
@@ -183,7 +181,7 @@ int run(const SimulateArguments& arguments, const Context& context) {
 
   if (csv_file) {
     csv_file->commit();
-    context.note("wrote " + arguments.csv);
+    context.note("wrote " + *arguments.csv);
   }
   if (figure_file && no_figure.empty()) {
     figure_file->commit();

@@ -5,7 +5,7 @@
 //   torch::manual_seed
 #pragma once
 
-#include "rheo/export.hpp"
+#include "rheo/core/export.hpp"
 
 #include <ATen/core/Tensor.h>
 
