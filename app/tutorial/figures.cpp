@@ -135,7 +135,8 @@ plot::Figure spikes_in_and_out(std::string title, const std::vector<Column>& col
                       .width = dense ? 860 : wide,
                       .height = 520};
   for (const Column& column : columns) {
-    const Range time{0, dense ? 100 : steps};  // beside each other there is room for half
+    const Range time{0,
+                     dense ? 100.0 : steps};  // beside each other there is room for half
     Panel input{.title = column.title, .x_range = time, .y_tics = false};
     Panel mem{.x_range = time, .y_range = column.mem_range};
     Panel spk{.x_label = time_label, .x_range = time, .y_tics = false};

@@ -58,7 +58,8 @@ struct LineStyle {
   std::string label = {};             // the legend's text; none when empty
   std::optional<Colour> colour = {};  // the next of colour::cycle when absent
   Dash dash = Dash::solid;
-  double width = 2;  // pixels
+  double width = 2;    // pixels
+  bool steps = false;  // holds each value until the next x, as an input current does
 };
 
 struct GuideStyle {

@@ -16,8 +16,8 @@ namespace {
 constexpr double font_size = 17;
 constexpr double y_label_width = 34, tic_width = 20, right_margin = 28, edge_margin = 12;
 constexpr double digit_width = 0.64 * font_size;
-constexpr double title_height = 30, header_height = 28;  // the figure's title; a panel's title and legend
-constexpr double tics_height = 28, x_label_height = 26, gap_height = 14;
+constexpr double title_height = 36, header_height = 28;  // the figure's title; a panel's title and legend
+constexpr double tics_height = 28, x_label_height = 26, gap_height = 20;
 constexpr double tic_spacing_x = 72, tic_spacing_y = 38;
 constexpr double mark_height = 0.8;  // of a raster's row
 
@@ -231,6 +231,25 @@ std::vector<std::vector<Box>> layout(const Figure& figure) {
   return boxes;
 }
 
+/// The line's corners when each value holds until the next x, and the last one as long as the one before.
+/// gnuplot's own steps are drawn piece by piece, which shows.
+Line staircase(const Line& line) {
+  Line path{.style = line.style};
+  const std::size_t n = line.x.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    const double end = i + 1 < n ? line.x[i + 1] : n > 1 ? 2 * line.x[i] - line.x[i - 1] : line.x[i];
+    if (i == 0 || line.y[i] != line.y[i - 1]) {
+      path.x.push_back(line.x[i]);
+      path.y.push_back(line.y[i]);
+    }
+    if (i + 1 == n || line.y[i] != line.y[i + 1]) {
+      path.x.push_back(end);
+      path.y.push_back(line.y[i]);
+    }
+  }
+  return path;
+}
+
 // ---- commands
 
 class Writer {
@@ -256,7 +275,7 @@ class Writer {
     line("set tmargin at screen " + up(box.top) + "; set bmargin at screen " + up(box.bottom));
     line("set xrange [" + number(x.low) + ":" + number(x.high) + "]");
     line("set yrange [" + number(y.low) + ":" + number(y.high) + "]");
-    line("set border 3 lw 1 lc rgb " + hex(colour::grey));
+    line("set border 3 back lw 1 lc rgb " + hex(colour::grey));
     line("set tics nomirror out scale 0.5 textcolor rgb " + hex(colour::ink));
     line("set clip two");
     axis_tics(panel, box, x, y, x_labels);
@@ -291,7 +310,7 @@ class Writer {
     line("set xtics offset 0, 0.35 " + number(tic_step(x, most_x)) + "; set format x " +
          (x_labels ? "'%g'" : "''"));
     if (panel.y_tics) {
-      line("set ytics " + number(tic_step(y, most_y)) + "; set format y '%g'");
+      line("set ytics nomirror " + number(tic_step(y, most_y)) + "; set format y '%g'");
       line("set grid ytics back lt 1 lw 1 lc rgb " + hex(colour::faint));
     } else {
       line("unset ytics");
@@ -367,7 +386,8 @@ class Writer {
     for (const Line& series : panel.lines) {
       const Colour drawn = series.style.colour ? *series.style.colour
                                                : colour::cycle[next_colour++ % std::size(colour::cycle)];
-      const std::string data = data_block(series.x.size(), series.x, series.y, [](double x, double y) {
+      const Line path = series.style.steps ? staircase(series) : series;
+      const std::string data = data_block(path.x.size(), path.x, path.y, [](double x, double y) {
         return coordinate(x) + " " + coordinate(y) + "\n";
       });
       parts.push_back((data.empty() ? "NaN" : data + " using 1:2") + " with lines " +
