@@ -11,8 +11,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "rheo/core/export.hpp"
 #include "rheo/core/rule.hpp"
-#include "rheo/export.hpp"
 
 namespace rheo::functional {
 
