@@ -1,0 +1,79 @@
+// Lapicque's neuron: a resistor R and a capacitor C in parallel, a threshold, a reset.
+//     tau dU/dt = -U + R X,  tau = R C
+//     base = gain X + decay U[t-1];   U[t] = base - R_flag threshold | (1 - R_flag) base | base
+//     euler (default): decay = 1 - dt/tau, gain = dt/C       exact: decay = exp(-dt/tau), gain = R (1 - decay)
+// L. Lapicque 1907, "Recherches quantitatives sur l'excitation electrique des nerfs traitee comme une polarisation".
+#pragma once
+
+#include "rheo/core/neuron.hpp"
+
+namespace rheo::inline RHEO_ISA::neurons {
+
+struct Lapicque {
+  RHEO_STATE(mem)
+  RHEO_CONSTANTS(decay, gain)
+  RHEO_PARAMETERS_AND_MODES((beta, R, C, time_step), (integration))
+  static constexpr NeuronInfo info{
+      .name = "Lapicque",
+      .brief = "leaky integrate-and-fire as an RC circuit",
+      .params = {{"beta", no_default, Domain::decay, "1", "exp(-time_step / (R C)): gives C (or R) where that is not given"},
+                 {"R", no_default, Domain::positive, "ohm", "membrane resistance"},
+                 {"C", no_default, Domain::positive, "F", "membrane capacitance"},
+                 {"time_step", 1.0, Domain::positive, "s", "duration of a step", false}},
+      .states = {{"mem", "V", "membrane potential"}},
+      .modes = {{"integration", {"euler", "exact"}, "how the decay of a step follows from R C"}},
+      .input_unit = "A",
+  };
+  enum Integration { euler, exact };
+
+  /// R and C, each from beta and the other where it was not given (R = 1 where only beta was).
+  template <class T>
+  static Raw<T> resolve(const Raw<T>& p) {
+    Raw<T> q = p;
+    if (p.has_beta && !p.has_C) {
+      if (!p.has_R) q.R = p.time_step * 0 + 1;
+      q.C = p.time_step / (q.R * -log_of(p.beta));
+    } else if (p.has_beta && !p.has_R) {
+      q.R = p.time_step / (p.C * -log_of(p.beta));
+    }
+    if (p.has_R && p.has_C) q.beta = exp_of(-p.time_step / (p.R * p.C));
+    return q;
+  }
+
+  template <class T>
+  static auto derive(const Raw<T>& p) {
+    const auto q = resolve(p);
+    if (p.integration == exact) {
+      const T decay = exp_of(-q.time_step / (q.R * q.C));
+      return Constants{decay, T(q.R * (1 - decay))};
+    }
+    return Constants{T(1 - q.time_step / (q.R * q.C)), T(q.time_step / q.C)};
+  }
+
+  /// Calls refuse(parameter, rule, value) for what the equations cannot use.
+  template <class Refuse>
+  static void check(const Raw<double>& p, Refuse refuse) {
+    if (!p.has_beta && !(p.has_R && p.has_C)) {
+      refuse(p.has_R ? "C" : p.has_C ? "R" : "beta", "or beta must be given: pass R and C, or beta", no_default);
+    }
+    if (p.has_beta && p.has_R && p.has_C) {
+      const double implied = exp_of(-p.time_step / (p.R * p.C));
+      if (!(std::fabs(implied - p.beta) <= 1e-6)) {
+        refuse("beta", "must agree with R and C, exp(-time_step / (R C)), to 1e-6", p.beta);
+      }
+    }
+    if (p.has_beta && p.integration == euler && p.beta < 0.36787944117144233) {
+      refuse("beta", "must be at least 1/e with integration = euler, whose factor 1 + ln(beta) is negative below", p.beta);
+    }
+  }
+
+  template <class S, class X, class C, class R>
+  RHEO_INLINE static auto step(const S& s, const X& x, const C& c, const R& rule) {
+    const auto reset = rule.reset(s.mem);
+    const auto base = c.gain * x + c.decay * s.mem;
+    const auto fired = rule.fire(reset.kept(base) - reset.taken());
+    return Stepped{fired.spk, State{fired.mem}};
+  }
+};
+
+}  // namespace rheo::inline RHEO_ISA::neurons
