@@ -87,7 +87,7 @@ TEST_F(TutorialCommand, MakesThePageAndTheFigures) {
     svg += name.ends_with(".svg");
     png += name.ends_with(".png");
   }
-  EXPECT_EQ(svg, 16U);
+  EXPECT_EQ(svg, 18U);
   EXPECT_EQ(png, svg);
   EXPECT_EQ(made.size(), svg + png + 1) << "nothing unfinished is left";
   const std::string page = contents(work() / "tutorial-2" / "index.html");
