@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,7 +42,9 @@ std::pair<std::vector<Drawing>, std::string> draw(const tutorial::Experiments& a
   context.note("drawing " + std::to_string(figures.size()) + " figures");
   try {
     for (const auto& [name, figure] : figures) {
-      drawings.push_back({name, plot::to_svg(figure), plot::to_png(figure)});
+      auto png = std::async(std::launch::async, [&figure = figure] { return plot::to_png(figure); });
+      std::string svg = plot::to_svg(figure);
+      drawings.push_back({name, std::move(svg), png.get()});
     }
   } catch (const plot::Error& error) {
     return {{}, error.what()};

@@ -186,6 +186,12 @@ TEST_F(PlotTest, EmptyAndFlatDataStillMakeAFigure) {
   EXPECT_NO_THROW((void)to_svg(one(Panel{}.line(std::vector<double>{1, 1 + 1e-15}))));
 }
 
+TEST_F(PlotTest, StepsHoldEachValue) {
+  const std::string commands =
+      detail::script(one(Panel{}.line(std::vector<double>{0, 0, 2, 2, 1}, {.steps = true})), {});
+  EXPECT_NE(commands.find("\n0 0\n2 0\n2 2\n4 2\n4 1\n5 1\n"), std::string::npos) << commands;
+}
+
 TEST_F(PlotTest, RasterDrawsOneMarkPerSpike) {
   NEEDS_GNUPLOT();
   const std::vector<float> spk = {0, 1, 0, /**/ 0, 0, 0, /**/ 1, 0, 0.5F};  // [3, 3]

@@ -17,7 +17,7 @@ constexpr double font_size = 17;
 constexpr double y_label_width = 34, tic_width = 20, right_margin = 28, edge_margin = 12;
 constexpr double digit_width = 0.64 * font_size;
 constexpr double title_height = 36, header_height = 28;  // the figure's title; a panel's title and legend
-constexpr double tics_height = 28, x_label_height = 26, gap_height = 20;
+constexpr double tics_height = 28, x_label_height = 30, gap_height = 20;
 constexpr double tic_spacing_x = 72, tic_spacing_y = 38;
 constexpr double mark_height = 0.8;  // of a raster's row
 
@@ -335,7 +335,7 @@ class Writer {
                       middle_y = up((box.top + box.bottom) / 2);
     if (x_labels && !panel.x_label.empty()) {
       label(panel.x_label,
-            "screen " + middle_x + ", screen " + up(box.bottom + tics_height + 0.6 * x_label_height),
+            "screen " + middle_x + ", screen " + up(box.bottom + tics_height + 0.65 * x_label_height),
             "center");
     }
     if (!panel.y_label.empty()) {
