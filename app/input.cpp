@@ -37,8 +37,8 @@ Table input_columns(Table table) {
   return chosen;
 }
 
-Input level(const std::string& text, std::string_view kind, std::string_view rest) {
-  Input input{.text = text};
+InputSpec level(const std::string& text, std::string_view kind, std::string_view rest) {
+  InputSpec input{.text = text};
   const std::size_t at = rest.find('@');
   const std::string_view when = at == std::string_view::npos ? "" : rest.substr(at + 1);
   if (kind == "const") {
@@ -64,7 +64,7 @@ Input level(const std::string& text, std::string_view kind, std::string_view res
 
 }  // namespace
 
-Input parse_input(const std::string& text) {
+InputSpec parse_input(const std::string& text) {
   const std::size_t colon = text.find(':');
   const std::string_view kind = std::string_view(text).substr(0, colon);
   const std::string_view rest = colon == std::string::npos ? "" : std::string_view(text).substr(colon + 1);
@@ -74,7 +74,7 @@ Input parse_input(const std::string& text) {
       if (!rest.starts_with("p=")) throw malformed(text, "spikes:p=P, as spikes:p=0.4");
       const double p = number("--input " + text + ": p", rest.substr(2));
       if (p < 0 || p > 1) throw UsageError("--input " + text + ": p must be from 0 to 1, got " + rounded(p));
-      return {.text = text, .kind = Input::Kind::spikes, .values = {p}};
+      return {.text = text, .kind = InputSpec::Kind::spikes, .values = {p}};
     }
   }
   std::error_code ignored;
@@ -84,7 +84,7 @@ Input parse_input(const std::string& text) {
         "--input must be const:V, step:V@S, pulse:V@A-B, spikes:p=P or a CSV file that exists, got \"" +
         text + "\"" + (meant.empty() ? "" : "; did you mean " + std::string(meant) + ":?"));
   }
-  return {.text = text, .kind = Input::Kind::table, .table = input_columns(read_csv("--input", text))};
+  return {.text = text, .kind = InputSpec::Kind::table, .table = input_columns(read_csv("--input", text))};
 }
 
 }  // namespace rheo::app

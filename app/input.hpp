@@ -20,7 +20,7 @@ inline constexpr const char* input_help =
     "V may be a list, one value per neuron: step:0.1,0.2@10.\n"
     "Several inputs add up. Without one: a step that makes it spike";
 
-struct Input {
+struct InputSpec {
   enum class Kind { level, spikes, table };
   std::string text{};  // as it was given
   Kind kind = Kind::level;
@@ -34,6 +34,6 @@ struct Input {
 };
 
 /// UsageError with what is accepted. Reads the CSV file.
-[[nodiscard]] Input parse_input(const std::string& text);
+[[nodiscard]] InputSpec parse_input(const std::string& text);
 
 }  // namespace rheo::app

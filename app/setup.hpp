@@ -35,7 +35,7 @@ struct Setup {
   NumberList graded_spikes_factor{1.0};
   Reset reset_mechanism = Reset::subtract;
   bool reset_delay = true;
-  std::vector<Input> inputs;
+  std::vector<InputSpec> inputs;
 
   /// The module. Errors: those of make_neuron.
   [[nodiscard]] nn::Neuron make() const;

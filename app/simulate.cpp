@@ -35,8 +35,8 @@ constexpr std::uint64_t step_begin = 10;           // of the input the program c
 
 std::uint64_t count_steps(const SimulateArguments& arguments, const Setup& setup) {
   std::optional<std::uint64_t> rows;
-  for (const Input& input : setup.inputs) {
-    if (input.kind != Input::Kind::table) continue;
+  for (const InputSpec& input : setup.inputs) {
+    if (input.kind != InputSpec::Kind::table) continue;
     rows = std::min<std::uint64_t>(rows.value_or(UINT64_MAX), input.table.rows());
   }
   const std::uint64_t traces = setup.neuron->states.size() + 2;
@@ -53,11 +53,11 @@ std::uint64_t count_steps(const SimulateArguments& arguments, const Setup& setup
   return steps;
 }
 
-at::Tensor realise(const Input& input, std::int64_t steps, std::int64_t neurons, std::uint64_t seed) {
-  if (input.kind == Input::Kind::spikes) {
+at::Tensor realise(const InputSpec& input, std::int64_t steps, std::int64_t neurons, std::uint64_t seed) {
+  if (input.kind == InputSpec::Kind::spikes) {
     return spikegen::rate_conv(at::full({steps, neurons}, input.values.front(), at::kFloat), seed);
   }
-  if (input.kind == Input::Kind::table) {
+  if (input.kind == InputSpec::Kind::table) {
     const auto count = static_cast<std::size_t>(steps) * input.table.columns;
     const at::Tensor table = at::tensor(at::ArrayRef<double>(input.table.values.data(), count), at::kFloat);
     return table.view({steps, static_cast<std::int64_t>(input.table.columns)}).expand({steps, neurons});
@@ -100,8 +100,8 @@ Recording simulate(Setup& setup, std::uint64_t steps, std::uint64_t seed, const 
   nn::Neuron neuron = setup.make();
   const auto rows = static_cast<std::int64_t>(steps);
   const auto columns = static_cast<std::int64_t>(setup.neurons);
-  for (const Input& input : setup.inputs) {
-    if (input.kind != Input::Kind::level || input.begin < steps || steps == 0) continue;
+  for (const InputSpec& input : setup.inputs) {
+    if (input.kind != InputSpec::Kind::level || input.begin < steps || steps == 0) continue;
     context.note("note: --input " + input.text + " begins after the last of the " + std::to_string(steps) +
                  " steps");
   }
@@ -109,8 +109,8 @@ Recording simulate(Setup& setup, std::uint64_t steps, std::uint64_t seed, const 
 
   at::Tensor x = at::zeros({rows, columns}, at::kFloat);
   std::string inputs;
-  for (const Input& input : setup.inputs) {
-    if (input.kind == Input::Kind::level && input.begin >= steps && steps > 0) {
+  for (const InputSpec& input : setup.inputs) {
+    if (input.kind == InputSpec::Kind::level && input.begin >= steps && steps > 0) {
       context.note("note: --input " + input.text + " begins after the last of the " + std::to_string(steps) +
                    " steps");
     }
@@ -123,7 +123,8 @@ Recording simulate(Setup& setup, std::uint64_t steps, std::uint64_t seed, const 
   const auto out = neuron->record(x, setup.first_state());
   Recording recording{.neuron = std::string(setup.neuron->name), .steps = steps, .neurons = setup.neurons};
   recording.input = {"input", std::string(setup.neuron->input_unit), plain(x)};
-  recording.input_is_spikes = setup.inputs.size() == 1 && setup.inputs.front().kind == Input::Kind::spikes;
+  recording.input_is_spikes =
+      setup.inputs.size() == 1 && setup.inputs.front().kind == InputSpec::Kind::spikes;
   for (const auto& state : setup.neuron->states) {
     const std::string name(state.name);
     recording.states.push_back({name, std::string(state.unit), plain(out[name])});
