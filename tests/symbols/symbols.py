@@ -1,8 +1,7 @@
 """Reads the symbols of built files with nm.
 
     symbols.py exported LIBRARY              what the shared library exports: rheo's own, nothing else of ours
-    symbols.py instruction-sets NAME=OBJECT,OBJECT,... [NAME=...]
-                                             objects of different instruction sets define no common symbol
+    symbols.py instruction-sets OBJECT...    what leaky.avx2.cpp.o may share with others lies in rheo::avx2
     symbols.py recompile NINJA BUILD HEADER  editing the neuron's header recompiles only what is generated from it
 """
 
@@ -42,27 +41,29 @@ def exported(library):
     return wrong if ours else ["no symbol of namespace rheo is exported"]
 
 
-def instruction_sets(groups):
-    wrong, seen = [], {}
-    for group in groups:
-        isa, _, objects = group.partition("=")
-        for file in filter(None, re.split("[,;]", objects)):
-            count = 0
-            for kind, name in symbols(file):
-                if kind.islower() and kind not in "vwu":
-                    continue  # local to the object
-                count += 1
-                here = INSTRUCTION_SET.search(name)
-                if here and here.group(2) != isa:
-                    wrong.append(f"{isa} object {Path(file).name} defines a symbol of {here.group(2)}: {name}")
-                elif not here and kind in "WVu":
-                    wrong.append(f"{isa} object {Path(file).name} defines a weak symbol outside rheo::{isa}: {name}")
-                if seen.setdefault(name, isa) != isa:
-                    wrong.append(f"{isa} and {seen[name]} both define {name}")
-            print(f"{isa}: {Path(file).name}: {count} symbols")
-            if not count:
-                wrong.append(f"{file} defines nothing")
-    return wrong
+def instruction_sets(objects):
+    wrong, owner, files = [], {}, {}
+    for file in objects:
+        match = re.search(r"\.(baseline|avx2|avx512)\.cpp\.o", file)
+        if match:
+            files[file] = match.group(1)
+    for file, isa in files.items():
+        name_of_file, count = Path(file).name, 0
+        for kind, name in symbols(file):
+            if (kind.islower() and kind not in "vwu") or name.startswith("DW.ref."):
+                continue  # local to the object; or a pointer to a function of the run-time library, no code
+            count += 1
+            here = INSTRUCTION_SET.search(name)
+            if here and here.group(2) != isa:
+                wrong.append(f"{name_of_file} defines a symbol of {here.group(2)}: {name}")
+            elif not here and kind in "WVu":
+                wrong.append(f"{name_of_file} defines a weak symbol outside rheo::{isa}: {name}")
+            if owner.setdefault(name, isa) != isa:
+                wrong.append(f"{isa} and {owner[name]} both define {name}")
+        print(f"{name_of_file}: {count} symbols")
+        if not count:
+            wrong.append(f"{name_of_file} defines nothing")
+    return wrong if files else ["no object of an instruction set among the files"]
 
 
 def recompile(ninja, build, header):
@@ -84,7 +85,9 @@ def recompile(ninja, build, header):
     print(f"an edit of {header} recompiles {len(edited)} objects, {len(library)} of them of the library:")
     print("".join(f"  {o}\n" for o in library), end="")
     wrong = [f"not generated from {stem}: {o}" for o in library if not re.search(rf"(^|[/_.]){stem}([/_.]|$)", o)]
-    return wrong if library else [f"nothing would be compiled: is {header} read at all?"]
+    if not library:
+        wrong.append("the build is not up to date: build first" if already else f"nothing would be compiled: is {header} read at all?")
+    return wrong
 
 
 def main():
