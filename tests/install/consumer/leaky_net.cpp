@@ -11,8 +11,9 @@ int main() {
   auto x = torch::rand({20, 4, 5});  // [T, B, N]
   auto spk = last->forward(out(hidden->forward(in(x)).spk)).spk;
   spk.sum().backward();
-  const bool learns = in->weight.grad().abs().sum().item<double>() > 0 && last->named_parameters()["beta"].grad().defined();
-  std::cout << "rheobase " << rheo::version() << ": spikes " << spk.sizes() << (learns ? ", gradients arrive" : ", NO GRADIENT")
-            << "\n";
+  const bool learns =
+      in->weight.grad().abs().sum().item<double>() > 0 && last->named_parameters()["beta"].grad().defined();
+  std::cout << "rheobase " << rheo::version() << ": spikes " << spk.sizes()
+            << (learns ? ", gradients arrive" : ", NO GRADIENT") << "\n";
   return learns ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-// A neuron that the library does not know: fused on this instruction set, equal to the reference path, forward and backward.
+// A neuron that the library does not know: fused on every instruction set, equal to the reference path.
 #include <rheo/rheo.hpp>
 #include <torch/torch.h>
 
@@ -28,11 +28,13 @@ int main() {
   torch::manual_seed(0);
   const auto x = 0.4 * torch::rand({50, 3, 17}, torch::kDouble);  // [T, B, N]
   const Run fused = run(true, x), reference = run(false, x);
-  const bool same = fused.spk.equal(reference.spk) && torch::allclose(fused.mem, reference.mem, 1e-12, 1e-12) &&
+  const bool same = fused.spk.equal(reference.spk) &&
+                    torch::allclose(fused.mem, reference.mem, 1e-12, 1e-12) &&
                     torch::allclose(fused.grad_x, reference.grad_x, 1e-9, 1e-12) &&
                     torch::allclose(fused.grad_rate, reference.grad_rate, 1e-9, 1e-12);
   Quadratic neuron({.rate = 0.2});
-  std::cout << rheo::instruction_set() << ": " << fused.spk.sum().item<int>() << " spikes, fused and reference "
-            << (same ? "agree" : "DIFFER") << "; " << rheo::explain(*neuron) << "\n";
+  std::cout << rheo::instruction_set() << ": " << fused.spk.sum().item<int>()
+            << " spikes, fused and reference " << (same ? "agree" : "DIFFER") << "; "
+            << rheo::explain(*neuron) << "\n";
   return same && fused.spk.sum().item<int>() > 0 ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-// A neuron of a program's own: the quadratic integrate-and-fire neuron, whose membrane runs away by itself above `critical`.
+// A neuron of a program of its own: quadratic integrate-and-fire, which runs away by itself above `critical`.
 //     U[t] = U[t-1] + rate U[t-1] (U[t-1] - critical) + X[t] - R threshold
 #pragma once
 
