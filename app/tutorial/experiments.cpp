@@ -3,7 +3,7 @@
 #include <torch/types.h>
 
 #include "rheo/functional/lif.hpp"
-#include "rheo/nn/lapicque.hpp"
+#include "rheo/nn/neurons.hpp"
 #include "rheo/spikegen/rate_conv.hpp"
 
 // The page shows the code between [name] and [end] as it stands here.
