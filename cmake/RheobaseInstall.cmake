@@ -29,6 +29,10 @@ foreach(layer core neurons kernels ops)
   endif()
 endforeach()
 
+# The list of neurons, made by RheobaseNeurons.cmake.
+install(DIRECTORY ${PROJECT_BINARY_DIR}/generated/rheo DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc")
+
 set(_rheo_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/rheobase)
 install(EXPORT rheobase-targets NAMESPACE rheobase:: DESTINATION ${_rheo_package_dir})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/rheobase-config.cmake.in ${PROJECT_BINARY_DIR}/rheobase-config.cmake

@@ -11,15 +11,15 @@ namespace {
 using Quadratic = rheo::nn::NeuronHolder<rheo::neurons::Quadratic>;
 
 struct Run {
-  torch::Tensor spk, mem, grad_x, grad_rate;
+  torch::Tensor spk, mem, grad_x, grad_gain;
 };
 
 Run run(bool fused, const torch::Tensor& input) {
-  rheo::nn::Neuron neuron = rheo::nn::make_neuron("Quadratic", {.learn = {"rate"}, .fused = fused});
+  Quadratic neuron({.gain = 0.2, .learn_gain = true, .fused = fused});
   auto x = input.clone().requires_grad_();
   auto out = neuron->record(x);
   (out.spk.sum() + out.mem.square().sum()).backward();
-  return {out.spk, out.mem, x.grad(), neuron->named_parameters()["rate"].grad()};
+  return {out.spk, out.mem, x.grad(), neuron->named_parameters()["gain"].grad()};
 }
 
 }  // namespace
@@ -31,8 +31,8 @@ int main() {
   const bool same = fused.spk.equal(reference.spk) &&
                     torch::allclose(fused.mem, reference.mem, 1e-12, 1e-12) &&
                     torch::allclose(fused.grad_x, reference.grad_x, 1e-9, 1e-12) &&
-                    torch::allclose(fused.grad_rate, reference.grad_rate, 1e-9, 1e-12);
-  Quadratic neuron({.rate = 0.2});
+                    torch::allclose(fused.grad_gain, reference.grad_gain, 1e-9, 1e-12);
+  Quadratic neuron({.gain = 0.2});
   std::cout << rheo::instruction_set() << ": " << fused.spk.sum().item<int>()
             << " spikes, fused and reference " << (same ? "agree" : "DIFFER") << "; "
             << rheo::explain(*neuron) << "\n";
