@@ -2,6 +2,7 @@
 #include "app/command.hpp"
 #include "app/exit_code.hpp"
 #include "app/numbers.hpp"
+#include "rheo/kernels/registry.hpp"
 #include "rheo/nn/registry.hpp"
 
 #include <ATen/Context.h>
@@ -10,7 +11,6 @@
 #include <torch/headeronly/version.h>
 
 #include <array>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -35,52 +35,46 @@ std::string gnuplot_version() {
   return version.starts_with("gnuplot ") ? version.substr(8) : version;
 }
 
-std::string domain(Domain domain) {
-  switch (domain) {
-    case Domain::any:
-      return "any number";
-    case Domain::unit_interval:
-      return "clamped to [0, 1]";
-    case Domain::positive:
-      return "above 0";
-    case Domain::decay:
-      return "in (0, 1]";
+std::string available_instruction_sets() {
+  std::string names;
+  for (int i = 0; i < kernels::isa_count; ++i) {
+    const auto isa = static_cast<kernels::Isa>(i);
+    if (kernels::is_available(isa))
+      names += (names.empty() ? "" : ", ") + std::string(kernels::to_string(isa));
   }
-  return "";
+  return names;
 }
 
-std::string unit(std::string_view name) { return name == "1" || name.empty() ? "" : " " + std::string(name); }
+std::string bracketed(const std::string& unit) {
+  return unit == "1" || unit.empty() ? "" : " [" + unit + "]";
+}
+
+/// A name, what it may be, what it is.
+void entry(const std::string& name, const std::string& values, const std::string& meaning) {
+  std::printf("  %-14s %-38s %s\n", name.c_str(), values.c_str(), meaning.c_str());
+}
 
 void print_neuron(const NeuronDescription& neuron) {
-  line(std::string(neuron.name), std::string(neuron.brief));
-  for (const auto& param : neuron.params) {
-    const std::string value =
-        std::isnan(param.value) ? "no default" : rounded(param.value) + unit(param.unit);
-    const std::string learnable = param.learnable ? "" : ", not learnable";
-    const std::string dimension = std::isnan(param.value) ? unit(param.unit) : "";
-    std::printf("  %-14s %s%s (%s%s). %s\n", std::string(param.name).c_str(), value.c_str(),
-                dimension.empty() ? "" : (" [" + dimension.substr(1) + "]").c_str(),
-                domain(param.domain).c_str(), learnable.c_str(), std::string(param.meaning).c_str());
+  line(neuron.name, neuron.brief);
+  for (const ParameterDescription& param : neuron.params) {
+    const std::string value = param.value ? rounded(*param.value) : "no default";
+    entry(param.name, value + bracketed(param.unit) + (param.domain.empty() ? "" : ", " + param.domain),
+          param.meaning);
   }
-  for (const auto& mode : neuron.modes) {
+  for (const ModeDescription& mode : neuron.modes) {
     std::string choices;
-    for (const std::string_view choice : mode.choices) {
-      if (!choice.empty()) choices += (choices.empty() ? "" : " | ") + std::string(choice);
-    }
-    std::printf("  %-14s %s. %s\n", std::string(mode.name).c_str(), choices.c_str(),
-                std::string(mode.meaning).c_str());
+    for (const std::string& choice : mode.choices) choices += (choices.empty() ? "" : " | ") + choice;
+    entry(mode.name, choices, mode.meaning);
   }
-  for (const auto& state : neuron.states) {
-    std::printf("  %-14s state%s. %s\n", std::string(state.name).c_str(),
-                state.unit == "1" ? "" : (" [" + std::string(state.unit) + "]").c_str(),
-                std::string(state.meaning).c_str());
+  for (const StateDescription& state : neuron.states) {
+    entry(state.name, "state" + bracketed(state.unit), state.meaning);
   }
 }
 
 int print_info() {
-  line("rheobase", std::string(version()));
+  line("rheobase", version());
   line("libtorch", TORCH_VERSION);
-  line("instruction set", std::string(instruction_set()));
+  line("instruction set", instruction_set() + " (this machine has " + available_instruction_sets() + ")");
   line("threads", std::to_string(at::get_num_threads()));
   line("CUDA", at::hasCUDA() ? "yes" : "no");
   line("gnuplot", gnuplot_version());

@@ -144,7 +144,7 @@ class Reader {
   Setup take() { return std::move(setup_); }
 
  private:
-  [[nodiscard]] std::string of_neuron() const { return " of " + std::string(setup_.neuron->name); }
+  [[nodiscard]] std::string of_neuron() const { return " of " + setup_.neuron->name; }
 
   NumberList values(const Setting& setting) {
     NumberList list = numbers(setting.text + ": " + setting.name, setting.value);
@@ -207,24 +207,24 @@ nn::Neuron Setup::make() const {
   options.graded_spikes_factor = value(graded_spikes_factor);
   options.reset_mechanism = reset_mechanism;
   options.reset_delay = reset_delay;
-  return nn::make_neuron(std::string(neuron->name), options);
+  return nn::make_neuron(neuron->name, std::move(options));
 }
 
 State Setup::first_state() const {
-  State state;
+  std::vector<State::Entry> entries;
   for (const auto& [name, list] : init) {
-    state[name] = list.size() == neurons
-                      ? tensor(list)
-                      : at::full({static_cast<std::int64_t>(neurons)}, list.front(), at::kFloat);
+    entries.emplace_back(name, list.size() == neurons ? tensor(list)
+                                                      : at::full({static_cast<std::int64_t>(neurons)},
+                                                                 list.front(), at::kFloat));
   }
-  return state;
+  return State(std::move(entries));
 }
 
 std::string Setup::describe() const {
   std::string line;
   for (const auto& [name, list] : params) line += name + '=' + text(list) + ' ';
   for (const auto& [name, choice] : modes) line += name + '=' + choice + ' ';
-  line += "threshold=" + text(threshold) + " reset_mechanism=" + std::string(to_string(reset_mechanism));
+  line += "threshold=" + text(threshold) + " reset_mechanism=" + to_string(reset_mechanism);
   if (graded_spikes_factor != NumberList{1.0}) line += " graded_spikes_factor=" + text(graded_spikes_factor);
   if (!reset_delay) line += " reset_delay=false";
   return line;

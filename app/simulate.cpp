@@ -117,17 +117,16 @@ Recording simulate(Setup& setup, std::uint64_t steps, std::uint64_t seed, const 
     x += realise(input, rows, columns, seed++);  // each its own spikes
     inputs += (inputs.empty() ? "" : " + ") + input.text;
   }
-  context.note(std::string(setup.neuron->name) + " " + setup.describe() + "; input " + inputs + "; " +
+  context.note(setup.neuron->name + " " + setup.describe() + "; input " + inputs + "; " +
                std::to_string(steps) + " steps");
 
   const auto out = neuron->record(x, setup.first_state());
-  Recording recording{.neuron = std::string(setup.neuron->name), .steps = steps, .neurons = setup.neurons};
-  recording.input = {"input", std::string(setup.neuron->input_unit), plain(x)};
+  Recording recording{.neuron = setup.neuron->name, .steps = steps, .neurons = setup.neurons};
+  recording.input = {"input", setup.neuron->input_unit, plain(x)};
   recording.input_is_spikes =
       setup.inputs.size() == 1 && setup.inputs.front().kind == InputSpec::Kind::spikes;
   for (const auto& state : setup.neuron->states) {
-    const std::string name(state.name);
-    recording.states.push_back({name, std::string(state.unit), plain(out[name])});
+    recording.states.push_back({state.name, state.unit, plain(out[state.name])});
   }
   recording.spk = plain(out.spk);
   recording.threshold = setup.threshold;
