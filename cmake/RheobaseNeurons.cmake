@@ -95,7 +95,7 @@ KernelTable ${stem}_kernels();
 }
 namespace rheo::ops {
 template <>
-const NeuronEntry& neuron_entry<neurons::${type}>() {
+RHEO_API const NeuronEntry& neuron_entry<neurons::${type}>() {
   static const NeuronEntry entry = detail::make_entry<neurons::${type}>(&kernels::${stem}_kernels);
   return entry;
 }
@@ -115,6 +115,7 @@ function(rheo_generate_neurons target)
     string(APPEND includes "#include \"rheo/neurons/${stem}.hpp\"\n")
   endforeach()
   rheo_write_if_changed(${folder}/list.inc "${list}")
+  rheo_write_if_changed(${folder}/all.hpp "// Generated: the headers of all neurons.\n#pragma once\n\n${includes}")
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>)
   if(avx2 IN_LIST RHEO_ISAS)
     target_compile_definitions(${target} PRIVATE RHEO_HAVE_X86_KERNELS)

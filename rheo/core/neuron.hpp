@@ -14,5 +14,7 @@ namespace rheo::inline RHEO_ISA {
 inline double clamp01(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 inline double log_of(double x) { return std::log(x); }
 inline double exp_of(double x) { return std::exp(x); }
+/// A value that snnTorch's state_dict stores with shape [1].
+inline double one_element(double x) { return x; }
 
 }  // namespace rheo::inline RHEO_ISA

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "rheo/core/export.hpp"
 #include "rheo/core/info.hpp"
 #include "rheo/core/rule.hpp"
 
@@ -92,11 +93,11 @@ struct Plan {
   std::int64_t workspace;  // elements
 };
 
-Plan plan_forward(std::int64_t steps, int states, int constants, std::int64_t element_size);
-Plan plan_backward(std::int64_t steps, int states, int constants, std::int64_t element_size, bool traces_kept);
+RHEO_API Plan plan_forward(std::int64_t steps, int states, int constants, std::int64_t element_size);
+RHEO_API Plan plan_backward(std::int64_t steps, int states, int constants, std::int64_t element_size, bool traces_kept);
 
 /// out[n] = sum over b of rows[b * period + n], in a fixed order, in double.
 template <class T>
-void reduce_columns(const T* rows, std::int64_t columns, std::int64_t period, T* out) noexcept;
+RHEO_API void reduce_columns(const T* rows, std::int64_t columns, std::int64_t period, T* out) noexcept;
 
 }  // namespace rheo::kernels

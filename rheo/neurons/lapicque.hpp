@@ -36,7 +36,7 @@ struct Lapicque {
     } else if (p.has_beta && !p.has_R) {
       q.R = p.time_step / (p.C * -log_of(p.beta));
     }
-    if (p.has_R && p.has_C) q.beta = exp_of(-p.time_step / (p.R * p.C));
+    if (p.has_R && p.has_C) q.beta = one_element(exp_of(-p.time_step / (p.R * p.C)));
     return q;
   }
 
@@ -48,6 +48,24 @@ struct Lapicque {
       return Constants{decay, T(q.R * (1 - decay))};
     }
     return Constants{T(1 - q.time_step / (q.R * q.C)), T(q.time_step / q.C)};
+  }
+
+  /// Which parameters stay the source of the others, once all are known. With learn_beta, beta is stored and C follows
+  /// (R, where only C was given); else R and C are stored and beta follows.
+  template <class Refuse>
+  static void settle(bool* given, const bool* learned, Refuse refuse) {
+    using P = parameter_names;
+    if (learned[P::at_beta]) {
+      if (learned[P::at_R] || learned[P::at_C]) {
+        refuse("learn_beta", "cannot be combined with learn_R or learn_C, because beta follows from R and C", 1);
+      }
+      given[P::at_beta] = true;
+      given[P::at_C] = given[P::at_C] && !given[P::at_R];
+    } else {
+      given[P::at_R] = given[P::at_R] || learned[P::at_R];
+      given[P::at_C] = given[P::at_C] || learned[P::at_C];
+      if (given[P::at_R] && given[P::at_C]) given[P::at_beta] = false;
+    }
   }
 
   /// Calls refuse(parameter, rule, value) for what the equations cannot use.

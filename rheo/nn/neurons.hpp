@@ -1,0 +1,71 @@
+// The neurons of the library, typed: flat option aggregates, designated initialisers.
+//   rheo::nn::Leaky lif({.beta = 0.9, .learn_beta = true});
+//   rheo::nn::Lapicque rc({.R = 5.1, .C = 5e-3, .time_step = 1e-3});
+// Fields in order: the neuron's parameters, learn_<parameter> of each, its modes, then threshold, spike_grad,
+// surrogate_disable, init_hidden, learn_threshold, reset_mechanism, graded_spikes_factor, learn_graded_spikes_factor,
+// reset_delay, fused.
+#pragma once
+
+#include "rheo/neurons/all.hpp"
+#include "rheo/nn/neuron.hpp"
+
+namespace rheo::nn {
+
+struct OptionTraits {
+  using Value = rheo::Value;
+  using Surrogate = rheo::Surrogate;
+  using Reset = rheo::Reset;
+  using Text = std::string;
+};
+
+/// Any options aggregate as the generic options.
+template <class Options>
+NeuronOptions to_neuron_options(const Options& o) {
+  NeuronOptions out;
+  struct Visitor {
+    NeuronOptions& to;
+    void parameter(const char* name, const Value& value, bool learn) {
+      if (value.given()) to.params.emplace_back(name, value);
+      if (learn) to.learn.emplace_back(name);
+    }
+    void mode(const char* name, const std::string& choice) {
+      if (!choice.empty()) to.modes.emplace_back(name, choice);
+    }
+  } visitor{out};
+  o.visit(visitor);
+  out.threshold = o.threshold;
+  out.spike_grad = o.spike_grad;
+  out.surrogate_disable = o.surrogate_disable;
+  out.init_hidden = o.init_hidden;
+  out.learn_threshold = o.learn_threshold;
+  out.reset_mechanism = o.reset_mechanism;
+  out.graded_spikes_factor = o.graded_spikes_factor;
+  out.learn_graded_spikes_factor = o.learn_graded_spikes_factor;
+  out.reset_delay = o.reset_delay;
+  out.fused = o.fused;
+  return out;
+}
+
+/// The holder of neuron N's module.
+template <class N>
+class NeuronHolder : public Neuron {
+ public:
+  using Options = typename N::template Options<OptionTraits>;
+  NeuronHolder() : NeuronHolder(Options{}) {}
+  NeuronHolder(const Options& options) : Neuron(ops::neuron_entry<N>(), to_neuron_options(options)) {}
+  NeuronHolder(std::nullptr_t) : Neuron(nullptr) {}
+};
+
+}  // namespace rheo::nn
+
+#define RHEO_NEURON(Type, stem)                                     \
+  namespace rheo::ops {                                             \
+  template <>                                                       \
+  RHEO_API const NeuronEntry& neuron_entry<neurons::Type>();        \
+  }                                                                 \
+  namespace rheo::nn {                                              \
+  using Type = NeuronHolder<neurons::Type>;                         \
+  using Type##Options = Type::Options;                              \
+  }
+#include "rheo/neurons/list.inc"
+#undef RHEO_NEURON
