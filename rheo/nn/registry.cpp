@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "rheo/core/nearest.hpp"
+#include "rheo/core/version.hpp"
 #include "rheo/nn/neurons.hpp"
 #include "rheo/ops/error.hpp"
 
