@@ -241,7 +241,8 @@ NeuronOutputs backward_cpu(const kernels::KernelTable& table, const Shape& shape
   const auto cc = contiguous(constants);
   const auto tc = contiguous(traces);
   const auto dtype = x.scalar_type();
-  const auto none = at::empty({0}, x.options());
+  // One each: the results of an operator must not share memory.
+  const auto none = [&] { return at::empty({0}, x.options()); };
 
   BackwardCall<T> call;
   fill_call(call, shape, xc, sc, cc, reset, reset_delay, surrogate);
@@ -258,7 +259,7 @@ NeuronOutputs backward_cpu(const kernels::KernelTable& table, const Shape& shape
   }
 
   const auto needed = [needs](std::size_t i) { return ((needs >> i) & 1) != 0; };
-  NeuronOutputs out{needed(0) ? recycled_empty(x.sizes(), dtype) : none, {}, {}};
+  NeuronOutputs out{needed(0) ? recycled_empty(x.sizes(), dtype) : none(), {}, {}};
   auto& [grad_x, grad_first, grad_constants] = out;
   if (needed(0)) {
     call.grad_x = grad_x.mutable_data_ptr<T>();
@@ -266,12 +267,12 @@ NeuronOutputs backward_cpu(const kernels::KernelTable& table, const Shape& shape
   }
   std::size_t at_need = 1;
   for (std::size_t k = 0; k < state.size(); ++k, ++at_need) {
-    grad_first.push_back(needed(at_need) ? at::empty_like(sc[k]) : none);
+    grad_first.push_back(needed(at_need) ? at::empty_like(sc[k]) : none());
     if (needed(at_need)) call.grad_state[k] = grad_first.back().mutable_data_ptr<T>();
   }
   std::vector<at::Tensor> rows(constants.size());
   for (std::size_t k = 0; k < constants.size(); ++k, ++at_need) {
-    grad_constants.push_back(needed(at_need) ? at::zeros_like(cc[k]) : none);
+    grad_constants.push_back(needed(at_need) ? at::zeros_like(cc[k]) : none());
     if (!needed(at_need)) continue;
     call.learning = true;
     rows[k] = recycled_empty({shape.columns}, dtype);
