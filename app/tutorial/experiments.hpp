@@ -1,7 +1,6 @@
 #pragma once
 
-// The experiments of tutorial 2, the leaky integrate-and-fire neuron, as numbers: no
-// printing, no figures.
+// The experiments of tutorial 2, the leaky integrate-and-fire neuron, as numbers.
 //   const Experiments all = run_experiments({.seed = 0});
 //   all.larger_current.spike_times();   // 37, 64, 92, 119, 147, 174
 // Voltages in volt, currents in ampere, one step is 1 ms.
@@ -15,8 +14,7 @@ namespace rheo::app::tutorial {
 /// One neuron over time.
 struct Recording {
   std::vector<float> input;  // the current of each step
-  std::vector<float> mem;    // simulate(): entry n is the membrane after n steps, entry 0
-                             // the initial value
+  std::vector<float> mem;    // entry n: after n steps; entry 0: the initial value
   std::vector<float> spk;    // as long as mem; entry n belongs to mem's entry n
 
   [[nodiscard]] std::vector<int> spike_times() const;  // entries of spk that are not 0
@@ -40,23 +38,23 @@ struct Pulse {
 inline constexpr Pulse pulses[] = {{0.1, 20}, {0.111, 10}, {0.147, 5}, {0.5, 1}};
 
 struct Experiments {
-  std::vector<double>
-      passive;             // a: the membrane before each of 100 steps, double precision
-  Recording resting;       // b
-  Recording step_current;  // c
-  std::vector<Recording> pulsed;    // d: one for each of `pulses`
-  Recording by_hand_without_reset;  // e: entry n of mem is the membrane after step n, spk
-                                    // was tested before it
-  Recording by_hand;                // e, with reset
-  Recording firing;                 // f
-  Recording larger_current;         // g
-  Recording lower_threshold;        // h
-  Recording lower_threshold_zero;   // h with reset to zero
-  Recording random_subtract;        // i
-  Recording random_zero;            // j
-  Recording random_none;            // j
-  Recording regular_subtract;       // k
-  Recording regular_zero;           // k
+  // a: the membrane before each of 100 steps, in double precision
+  std::vector<double> passive;
+  Recording resting;              // b
+  Recording step_current;         // c
+  std::vector<Recording> pulsed;  // d: one for each of `pulses`
+  // e: entry n of mem is the membrane after loop step n; spk was tested before it
+  Recording by_hand_without_reset;
+  Recording by_hand;
+  Recording firing;                // f
+  Recording larger_current;        // g
+  Recording lower_threshold;       // h
+  Recording lower_threshold_zero;  // h with reset to zero
+  Recording random_subtract;       // i
+  Recording random_zero;           // j
+  Recording random_none;           // j
+  Recording regular_subtract;      // k
+  Recording regular_zero;          // k
 };
 
 struct Input {

@@ -23,7 +23,7 @@ struct Section {
 
 [[nodiscard]] std::vector<Section> report(const Experiments& all);
 
-/// The report as text. Without a seed the input spikes were given.
+/// The report as text. The seed stands in its first line.
 [[nodiscard]] std::string to_text(const std::vector<Section>& sections,
                                   std::uint64_t seed);
 

@@ -1,14 +1,13 @@
 #pragma once
 
-// Figures: rows of panels holding lines, guide lines and spike rasters. Numbers in, SVG or PNG out, drawn by
-// gnuplot.
+// Figures: rows of panels holding lines, guide lines and spike rasters.
+// Numbers in, SVG or PNG out, drawn by gnuplot.
 //
 //   rheo::plot::Panel panel{.x_label = "time (ms)", .y_label = "membrane U (V)"};
 //   panel.line(mem, {.label = "U"}).horizontal(1.0, {.label = "threshold"});
 //   rheo::plot::save({.title = "One neuron", .rows = {{.panels = {panel}}}}, "neuron.svg");
 //
-// Knows no tensors. Nothing here is shared between calls, so figures can be drawn from several threads at
-// once.
+// Knows no tensors. Nothing is shared between calls: figures can be drawn from several threads at once.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +20,8 @@
 
 namespace rheo::plot {
 
-/// A figure could not be drawn or written. A figure that makes no sense (lengths that differ, an empty range)
-/// is a std::invalid_argument instead.
+/// A figure could not be drawn or written. One that makes no sense (lengths that differ, an empty range) is a
+/// std::invalid_argument instead.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -37,8 +36,7 @@ struct Colour {
   friend bool operator==(Colour, Colour) = default;
 };
 
-/// The palette: told apart by colour-blind readers, by brightness alone, and on a dark page as well as on
-/// white.
+/// The palette: blue and orange first, which colour-blind readers tell apart.
 namespace colour {
 inline constexpr Colour ink{0x1f2933}, grey{0x7b8794}, faint{0xe4e7eb};
 inline constexpr Colour blue{0x1f6fb4}, orange{0xe07b1a}, green{0x2a9d5c}, red{0xc8374a}, purple{0x7a5fb0};
@@ -109,8 +107,7 @@ struct Panel {
   Panel& vertical(double x, GuideStyle style = {});
   /// One mark per spike time, all in one row.
   Panel& spikes(std::span<const double> times, double row = 0, RasterStyle style = {});
-  /// One mark per non-zero entry of spk, [steps, neurons] in memory order; steps run along x, neurons along
-  /// y.
+  /// One mark per non-zero entry of spk, [steps, neurons] in memory order: steps along x, neurons along y.
   Panel& raster(std::span<const float> spk, std::size_t neurons = 1, RasterStyle style = {});
 };
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "rheo/plot/detail/gnuplot.hpp"
+#include "rheo/plot/detail/layout.hpp"
 #include "rheo/plot/detail/script.hpp"
 #include "rheo/plot/detail/svg.hpp"
 #include "rheo/plot/detail/text.hpp"
@@ -184,6 +185,8 @@ TEST_F(PlotTest, EmptyAndFlatDataStillMakeAFigure) {
   EXPECT_NO_THROW((void)to_svg(one(Panel{}.line(std::vector<double>(5, 1e-30)))));
   EXPECT_NO_THROW((void)to_svg(one(Panel{}.line(std::vector<double>{1e299, -1e299, 1e300}))));
   EXPECT_NO_THROW((void)to_svg(one(Panel{}.line(std::vector<double>{1, 1 + 1e-15}))));
+  EXPECT_NO_THROW((void)to_svg(one(Panel{}.line(std::vector<double>{1e17, 1e17 + 1e9}))));
+  EXPECT_NO_THROW((void)to_svg(one({.x_range = Range{1e15, 1e15 + 1e7}, .y_range = Range{-1e-300, 1e-300}})));
 }
 
 TEST_F(PlotTest, StepsHoldEachValue) {
@@ -241,6 +244,8 @@ TEST_F(PlotTest, FiguresThatMakeNoSenseAreRejected) {
   EXPECT_EQ(rejected(one({.y_range = Range{1, 1}})), "[plot] y range must go from low to high, got 1 to 1");
   EXPECT_EQ(rejected(one({.x_range = Range{nan, 1}})),
             "[plot] x range must go from low to high, got nan to 1");
+  EXPECT_EQ(rejected(one({.y_range = Range{5, 5 + 1e-12}})),
+            "[plot] y range must be wider than a billionth of its ends, got 5 to 5.000000000001");
   EXPECT_EQ(rejected({}), "[plot] figure must have a row, got none");
   EXPECT_EQ(rejected({.rows = {{}}}), "[plot] row must have a panel, got none");
   EXPECT_EQ(rejected({.rows = {{.panels = {Panel{}}, .height = -1}}}),

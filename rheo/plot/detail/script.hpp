@@ -18,7 +18,4 @@ struct Target {
 /// Checks the figure (std::invalid_argument) and returns the commands that draw it to standard output.
 [[nodiscard]] std::string script(const Figure& figure, const Target& target);
 
-/// The tic distance, 1, 2 or 5 times a power of ten, that puts at most `most` tics on the range.
-[[nodiscard]] double tic_step(const Range& range, int most);
-
 }  // namespace rheo::plot::detail

@@ -1,5 +1,6 @@
 #include "rheo/plot/detail/text.hpp"
 
+#include <charconv>
 #include <cstdint>
 
 namespace rheo::plot::detail {
@@ -77,6 +78,12 @@ std::string xml_escaped(std::string_view text) {
     }
   }
   return escaped;
+}
+
+std::string number(double value) {
+  char buffer[32];
+  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return error == std::errc{} ? std::string(buffer, end) : "NaN";
 }
 
 }  // namespace rheo::plot::detail

@@ -1,6 +1,6 @@
 #pragma once
 
-// Labels as they come from users, made safe to hand on.
+// Labels as they come from users, made safe to hand on; and numbers.
 
 #include <string>
 #include <string_view>
@@ -15,5 +15,8 @@ namespace rheo::plot::detail {
 
 /// Cleaned text with the five characters that mean something in XML replaced.
 [[nodiscard]] std::string xml_escaped(std::string_view text);
+
+/// The shortest text that reads back as the same number, whatever the locale.
+[[nodiscard]] std::string number(double value);
 
 }  // namespace rheo::plot::detail
