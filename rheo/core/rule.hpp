@@ -33,15 +33,26 @@ struct DelayedReset {
   RHEO_INLINE Taken taken() const { return subtracted; }
 };
 
+/// The same where it is known to subtract: nothing is zeroed.
+template <class Taken>
+struct SubtractedReset {
+  Taken subtracted;
+  template <class U>
+  RHEO_INLINE U kept(const U& u) const {
+    return u;
+  }
+  RHEO_INLINE Taken taken() const { return subtracted; }
+};
+
 template <class Spike, class Mem>
 struct Fired {
   Spike spk;
   Mem mem;
 };
 
-/// When the reset of a spike acts: with the next step (the default, compiled on its own because it is in every hot
-/// loop), or as the call says (reset_delay = false: within the step that fires).
-enum class ResetTime { next_step, either };
+/// What is known about the reset when a loop is compiled: nothing, or that it is the default (subtract, with the next
+/// step), which has loops of its own because everybody runs them.
+enum class ResetForm { general, delayed_subtract };
 
 /// How much of each reset is on: 0 or 1 in the value's type.
 template <class V>
@@ -57,36 +68,41 @@ RHEO_INLINE auto reset_factors(Reset mechanism, bool reset_delay, Make make) {
                          on(Reset::zero, false)};
 }
 
-template <class Threshold, class Graded, class V, class Surrogate, ResetTime When = ResetTime::either>
+template <class Threshold, class Graded, class V, class Surrogate, ResetForm Form = ResetForm::general>
 struct Rule {
   Threshold threshold;
   Graded graded;
   ResetFactors<V> resets;
   Surrogate surrogate;
 
-  /// R of the stored membrane; 0 when reset_delay is off. Detached.
+  /// R of the stored membrane, 0 or 1. Detached.
   template <class U>
   RHEO_INLINE auto reset_flag(const U& stored) const {
-    const auto u = detach(stored) - detach(threshold);
-    return select(u > 0, fill(u, 1), fill(u, 0));
+    const auto u = detach(stored);
+    return select(u > detach(threshold), fill(u, 1), fill(u, 0));
   }
 
   template <class U>
   RHEO_INLINE auto reset(const U& stored) const {
     const auto flag = reset_flag(stored);
-    const auto subtracted = flag * (threshold * resets.delayed_subtract);
-    return DelayedReset<decltype(flag * resets.delayed_zero), decltype(flag * (threshold * resets.delayed_subtract))>{
-        flag * resets.delayed_zero, subtracted};
+    if constexpr (Form == ResetForm::delayed_subtract) {
+      const auto taken = flag * threshold;
+      return SubtractedReset<std::remove_const_t<decltype(taken)>>{taken};
+    } else {
+      const auto zeroed = flag * resets.delayed_zero;
+      const auto taken = flag * (threshold * resets.delayed_subtract);
+      return DelayedReset<std::remove_const_t<decltype(zeroed)>, std::remove_const_t<decltype(taken)>>{zeroed, taken};
+    }
   }
 
   /// Spike of the new membrane, and the membrane after a reset without delay. That reset is not detached: the spike's
   /// surrogate gradient flows through it. The graded factor scales the spike that leaves, never the reset.
   template <class U>
   RHEO_INLINE auto fire(const U& u) const {
-    const auto spk = spike(surrogate, u - threshold);
+    const auto spk = spike(surrogate, u, threshold);
     const auto graded_spk = spk * graded;
     using Spk = std::remove_const_t<decltype(graded_spk)>;
-    if constexpr (When == ResetTime::next_step) {
+    if constexpr (Form == ResetForm::delayed_subtract) {
       return Fired<Spk, U>{graded_spk, u};
     } else {
       const auto mem = u * (1 - spk * resets.immediate_zero) - spk * (threshold * resets.immediate_subtract);

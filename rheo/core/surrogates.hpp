@@ -170,14 +170,17 @@ struct AnySpike {
   }
 };
 
-/// H(u) with the surrogate's derivative.
+/// H(u - threshold) with the surrogate's derivative.
 template <class Surrogate, class V>
-RHEO_INLINE V spike(const Surrogate&, const V& u) requires requires { typename NumberOf<V>::type; } {
-  return number_of<V>(u > splat<V>(Number<V>{0}));
+RHEO_INLINE V spike(const Surrogate&, const V& u, const V& threshold) requires requires { typename NumberOf<V>::type; } {
+  return number_of<V>(u > threshold);
 }
-template <class Surrogate, class V, unsigned M>
-RHEO_INLINE auto spike(const Surrogate& surrogate, const Dual<V, M>& u) {
-  return chain(number_of<V>(u.v > splat<V>(Number<V>{0})), surrogate.factor(u.v), u);
+template <class Surrogate, class U, class Threshold>
+requires DualPair<U, Threshold> RHEO_INLINE auto spike(const Surrogate& surrogate, const U& u,
+                                                      const Threshold& threshold) {
+  const auto above = u - threshold;
+  using V = decltype(detach(above));
+  return chain(number_of<V>(u > threshold), surrogate.factor(above.v), above);
 }
 
 }  // namespace rheo::inline RHEO_ISA

@@ -10,8 +10,6 @@ namespace {
 constexpr std::int64_t history_bytes = 256 * 1024;
 constexpr std::int64_t widest_tile = 1024;
 constexpr std::int64_t narrowest_tile = 128;
-// Beside the tile's rows: blocks that hold one value in every lane.
-constexpr std::int64_t splat_elements = 16;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -19,8 +17,8 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 Plan plan_forward(std::int64_t steps, int states, int constants, std::int64_t) {
   const std::int64_t tile = widest_tile;
-  const std::int64_t rows = states + constants;
-  return {tile, steps, 1, rows * tile + (constants + 4) * splat_elements};
+  const std::int64_t rows = states + constants + 1;  // and x, where it is one value
+  return {tile, steps, 1, rows * tile};
 }
 
 Plan plan_backward(std::int64_t steps, int states, int constants, std::int64_t element_size, bool traces_kept) {
@@ -34,9 +32,10 @@ Plan plan_backward(std::int64_t steps, int states, int constants, std::int64_t e
   const std::int64_t segments = traces_kept ? 1 : std::max<std::int64_t>(1, ceil_div(steps, segment));
   const std::int64_t history = traces_kept ? 0 : segment;
   const std::int64_t checkpoints = segments > 1 ? segments : 0;
-  // States of a segment, first states of all segments, running state, adjoint, constants, their gradients, grad_x.
-  const std::int64_t rows = states * (history + checkpoints + 3) + 2 * constants + 1;
-  return {tile, segment, segments, rows * tile + (constants + 8) * splat_elements};
+  // States of a segment, first states of all segments; first state, running state, adjoint and incoming gradient of
+  // each state; constants and their gradients; x, its summed gradient and the spikes' gradient.
+  const std::int64_t rows = states * (history + checkpoints + 4) + 2 * constants + 3;
+  return {tile, segment, segments, rows * tile};
 }
 
 template <class T>

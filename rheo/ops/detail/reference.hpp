@@ -16,7 +16,9 @@ namespace rheo {
 struct ExprSpike {
   const ops::ReferenceCall* call;
 };
-inline Expr spike(const ExprSpike& s, const Expr& u) { return {ops::spike(u.t, s.call->surrogate, s.call->custom)}; }
+inline Expr spike(const ExprSpike& s, const Expr& u, const Expr& threshold) {
+  return {ops::spike((u - threshold).t, s.call->surrogate, s.call->custom)};
+}
 
 }  // namespace rheo
 
