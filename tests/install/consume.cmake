@@ -1,4 +1,6 @@
 # Run by ctest: install, then configure, build and run the consumer. Says which step failed, with its output.
+cmake_minimum_required(VERSION 3.25)
+
 function(step what)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
