@@ -72,9 +72,10 @@ void print_neuron(const NeuronDescription& neuron) {
 }
 
 int print_info() {
+  const std::string isa = instruction_set();  // first: RHEOBASE_ISA may be wrong
   line("rheobase", version());
   line("libtorch", TORCH_VERSION);
-  line("instruction set", instruction_set() + " (this machine has " + available_instruction_sets() + ")");
+  line("instruction set", isa + " (this machine has " + available_instruction_sets() + ")");
   line("threads", std::to_string(at::get_num_threads()));
   line("CUDA", at::hasCUDA() ? "yes" : "no");
   line("gnuplot", gnuplot_version());
@@ -82,7 +83,7 @@ int print_info() {
       "\nNeurons, with parameters and their defaults. All also take threshold=1, "
       "reset_mechanism=subtract|zero|none,\n"
       "reset_delay=true and graded_spikes_factor=1.\n\n");
-  for (const NeuronDescription& neuron : neurons()) print_neuron(neuron);
+  for (const NeuronDescription& neuron : list_neurons()) print_neuron(neuron);
   return exit_ok;
 }
 

@@ -58,7 +58,7 @@ UsageError unknown(const std::string& what, const std::string& name, const std::
 
 const NeuronDescription& choose_neuron(const std::string& name) {
   std::vector<std::string> names;
-  for (const NeuronDescription& known : rheo::neurons()) {
+  for (const NeuronDescription& known : rheo::list_neurons()) {
     if (edit_distance(known.name, name) == 0) return known;  // whatever the case
     names.emplace_back(known.name);
   }

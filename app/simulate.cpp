@@ -227,7 +227,8 @@ void add_simulate(CLI::App& program, Context& context) {
       ->type_name("FILE");
   command->add_flag("--force", arguments->force, "Replace files that exist");
   command->footer(
-      std::string("Examples:\n"
+      std::string("Steps count from 0; what is said of a step is its input and the state after it.\n\n"
+                  "Examples:\n"
                   "  rheobase simulate Leaky\n"
                   "  rheobase simulate Lapicque --set R=5.1 --set C=5e-3 --input step:0.2@10 --plot lif.svg\n"
                   "  rheobase simulate Leaky --set beta=0.8,0.9,0.95 --input spikes:p=0.4 --csv -\n\n") +

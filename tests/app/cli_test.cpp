@@ -160,7 +160,11 @@ TEST_F(Cli, Info) {
     EXPECT_NE(info.out.find(word), std::string::npos) << word << "\n" << info.out;
   }
   const Result baseline = run("info", "RHEOBASE_ISA=baseline");
-  EXPECT_NE(baseline.out.find("baseline"), std::string::npos) << baseline.out;
+  EXPECT_NE(baseline.out.find("instruction set  baseline ("), std::string::npos) << baseline.out;
+  const Result wrong = run("info", "RHEOBASE_ISA=mmx");
+  EXPECT_EQ(wrong.code, usage);
+  EXPECT_EQ(wrong.out, "");
+  EXPECT_NE(wrong.err.find("baseline"), std::string::npos) << wrong.err;
 }
 
 // --- simulate: results ---
@@ -294,6 +298,13 @@ TEST_F(Cli, NoStepsIsAnEmptyTable) {
 }
 
 TEST_F(Cli, NeuronsAreFoundWhateverTheCase) { EXPECT_EQ(run("simulate leaky --csv -").code, 0); }
+
+TEST_F(Cli, InstructionSetsAgree) {
+  const std::string command =
+      "-q simulate Lapicque --set R=1,2,3,4,5,6,7,8,9,10,11 --input step:0.3@10 --csv -";
+  const std::string best = run(command).out;
+  EXPECT_EQ(run(command, "RHEOBASE_ISA=baseline").out, best);
+}
 
 // --- simulate: bad input, one clear error each ---
 
