@@ -5,8 +5,7 @@
 //     command->callback([&context] { context.run = [&context] { return print_info(context); }; });
 //   }
 // To add one: the file, its name in app/CMakeLists.txt, and the two lines below.
-// Data goes to stdout, everything else to stderr. Errors are exceptions (exit_code.hpp); main.cpp prints
-// them.
+// Data goes to stdout, everything else to stderr. Errors are exceptions (exit_code.hpp), printed by main.cpp.
 #pragma once
 
 #include <functional>

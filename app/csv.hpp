@@ -17,8 +17,7 @@ struct Table {
   [[nodiscard]] std::size_t rows() const { return columns == 0 ? 0 : values.size() / columns; }
 };
 
-/// Failure if the file cannot be read; UsageError with file and line if it is empty, ragged or holds what is
-/// no number.
+/// Failure if the file cannot be read; UsageError with file and line if it is empty, ragged or not numbers.
 [[nodiscard]] Table read_csv(std::string_view option, const std::string& path);
 
 }  // namespace rheo::app

@@ -1,5 +1,5 @@
-// What `--input` says: const:V, step:V@S, pulse:V@A-B, spikes:p=P or a CSV file. V may be a list, one value
-// per neuron.
+// What `--input` says: const:V, step:V@S, pulse:V@A-B, spikes:p=P or a CSV file.
+// V may be a list, one value per neuron.
 #pragma once
 
 #include "app/csv.hpp"

@@ -1,5 +1,5 @@
-// The program `rheobase`: reads the command line, runs one subcommand, turns every error into one line and an
-// exit code.
+// The program `rheobase`: reads the command line and runs one subcommand.
+// Every error becomes one line and an exit code.
 #include "app/command.hpp"
 #include "app/exit_code.hpp"
 #include "app/output.hpp"
@@ -37,8 +37,7 @@ std::vector<std::string> option_names(const CLI::App& command) {
   return names;
 }
 
-/// Finds a mistyped subcommand or option before CLI11 does, which would first complain of what is missing
-/// because of it.
+/// Finds a mistyped subcommand or option before CLI11 does: that complains first of what is then missing.
 void check_names(const CLI::App& program, const std::vector<std::string>& arguments) {
   const CLI::App* command = &program;
   std::vector<std::string> subcommands;
@@ -63,8 +62,7 @@ void check_names(const CLI::App& program, const std::vector<std::string>& argume
   }
 }
 
-/// CLI11 explains some errors on several lines; libtorch adds a stack trace. The first line says what is
-/// wrong.
+/// CLI11 explains some errors on several lines; libtorch adds a stack trace. The first line says it.
 std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
 
 int report(std::string_view message, ExitCode code) {

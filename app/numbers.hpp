@@ -1,5 +1,4 @@
-// Numbers on the command line and in files: read whole or not at all, whatever the locale; printed so that
-// they read back.
+// Numbers on the command line and in files: read whole or not at all, whatever the locale.
 #pragma once
 
 #include <cstdint>

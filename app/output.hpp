@@ -12,8 +12,7 @@ namespace rheo::app {
 /// A file in the making: write to `temporary()`, then commit(). Without commit() the temporary is removed.
 class AtomicFile {
  public:
-  /// Throws UsageError if the target exists and `replace` is false, Failure if the folder cannot be written
-  /// to.
+  /// Throws UsageError if the target exists and `replace` is false, Failure if it cannot be written.
   AtomicFile(std::string_view option, std::filesystem::path target, bool replace);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;

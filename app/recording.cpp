@@ -41,8 +41,7 @@ std::string plural(std::size_t count, const std::string& noun) {
   return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
 
-/// One neuron's trace, thinned to its lowest and highest value per bucket of steps where it is longer than
-/// the eye sees.
+/// One neuron's trace; a long one is thinned to the lowest and highest value of each few steps.
 void draw_line(plot::Panel& panel, const Recording& recording, const Trace& trace, std::size_t neuron,
                const plot::LineStyle& style) {
   const std::size_t bucket = (2 * recording.steps + points_shown - 1) / points_shown;

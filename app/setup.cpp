@@ -12,8 +12,7 @@
 namespace rheo::app {
 namespace {
 
-/// Where a neuron has no default for what it needs, the program has one: `simulate NEURON` alone must show
-/// something.
+/// For what a neuron needs and has no default for: `simulate NEURON` alone must show something.
 struct Preset {
   std::string_view neuron;
   std::string_view parameter;

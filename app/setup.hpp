@@ -1,5 +1,4 @@
-// From the options of `rheobase simulate` to a neuron: which, how many of it, its settings and its first
-// state.
+// From the options of `rheobase simulate` to a neuron: which, how many, its settings, its first state.
 #pragma once
 
 #include "app/input.hpp"

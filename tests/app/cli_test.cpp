@@ -181,8 +181,7 @@ TEST_F(Cli, WithoutOptionsItSpikesAndDraws) {
   EXPECT_EQ(run("simulate Leaky").code, 0) << "a second run replaces the figure the program named itself";
 }
 
-// The tutorial's Lapicque at 0.3 A: its list counts the first state as entry 0, so it says 37, 64, 92, 119,
-// 147, 174.
+// The tutorial's Lapicque at 0.3 A. Its list counts the first state as entry 0: 37, 64, 92, 119, 147, 174.
 TEST_F(Cli, LapicqueOfTheTutorial) {
   const Result result = run(
       "simulate Lapicque --set R=5.1 --set C=5e-3 --set time_step=1e-3 --input step:0.3@10 --csv run.csv");
