@@ -5,7 +5,7 @@ set(_rheo_exported rheo_core rheobase rheo_plot)
 if(NOT BUILD_SHARED_LIBS)
   # A static librheobase needs the archives it was made from.
   list(APPEND _rheo_exported rheo_kernels)
-  set_property(TARGET rheobase APPEND PROPERTY INTERFACE_LINK_LIBRARIES 
+  set_property(TARGET rheobase APPEND PROPERTY INTERFACE_LINK_LIBRARIES
     "$<INSTALL_INTERFACE:$<LINK_ONLY:rheobase::kernels>;$<LINK_ONLY:OpenMP::OpenMP_CXX>>")
 endif()
 foreach(target IN LISTS _rheo_exported)
