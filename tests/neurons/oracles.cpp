@@ -1,0 +1,57 @@
+#include "tests/neurons/oracles.hpp"
+
+#include <cmath>
+
+namespace oracle {
+namespace {
+
+/// What follows the membrane's own equation in both papers: spike, grading, the reset without delay.
+void fire(double u, const Common& c, double& mem, Run& run) {
+  const bool spike = u > c.threshold;
+  mem = u;
+  if (!c.delay && spike && c.reset == Reset::subtract) mem = u - c.threshold;
+  if (!c.delay && spike && c.reset == Reset::zero) mem = 0;
+  run.spk.push_back(spike ? c.graded : 0.0);
+  run.mem.push_back(mem);
+}
+
+}  // namespace
+
+Run leaky(double beta, const std::vector<double>& x, double mem, const Common& c) {
+  Run run;
+  if (beta < 0) beta = 0;
+  if (beta > 1) beta = 1;
+  for (const double input : x) {
+    const bool fired_before = c.delay && mem > c.threshold;
+    double u = 0;
+    if (fired_before && c.reset == Reset::zero) {
+      u = input;
+    } else {
+      u = beta * mem + input;
+    }
+    if (fired_before && c.reset == Reset::subtract) u -= c.threshold;
+    fire(u, c, mem, run);
+  }
+  return run;
+}
+
+Run lapicque(double R, double C, double dt, bool exact, const std::vector<double>& x, double mem,
+             const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const bool fired_before = c.delay && mem > c.threshold;
+    double u = 0;
+    if (exact) {
+      const double steady = R * input;
+      u = steady + (mem - steady) * std::exp(-dt / (R * C));
+    } else {
+      u = mem + dt * (-mem / R + input) / C;
+    }
+    if (fired_before && c.reset == Reset::subtract) u -= c.threshold;
+    if (fired_before && c.reset == Reset::zero) u = 0;
+    fire(u, c, mem, run);
+  }
+  return run;
+}
+
+}  // namespace oracle

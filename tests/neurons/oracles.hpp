@@ -1,0 +1,31 @@
+// Plain double loops written from the papers' equations; they include no header of the library, so that an error in a
+// step cannot hide in them.
+#pragma once
+
+#include <vector>
+
+namespace oracle {
+
+enum class Reset { subtract, zero, none };
+
+struct Common {
+  double threshold = 1;
+  double graded = 1;  // scales the spike that leaves
+  Reset reset = Reset::subtract;
+  bool delay = true;  // the reset of a spike acts with the next step; false: within the step that fires
+};
+
+struct Run {
+  std::vector<double> spk, mem;  // after every step
+};
+
+/// U = beta U + X - R threshold | beta (1 - R) U + X | beta U + X. Eshraghian et al. 2023, "Training spiking neural
+/// networks using lessons from deep learning", section III.
+Run leaky(double beta, const std::vector<double>& x, double mem, const Common& common);
+
+/// C dU/dt = -U / R + X by one Euler step of dt, or solved over dt with X held. Lapicque 1907; Gerstner and Kistler
+/// 2002, Spiking Neuron Models, section 4.1.
+Run lapicque(double R, double C, double dt, bool exact, const std::vector<double>& x, double mem,
+             const Common& common);
+
+}  // namespace oracle
