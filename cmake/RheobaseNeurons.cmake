@@ -42,6 +42,16 @@ function(rheo_write_if_changed path text)
   file(CONFIGURE OUTPUT ${path} CONTENT "${text}" @ONLY)
 endfunction()
 
+# The RHEO_PARAMETERS line of a neuron's header. The typed holder needs nothing else of it: whoever names rheo::nn::Leaky
+# includes this line, copied, and is not compiled again when the step changes.
+function(rheo_parameters_line header out)
+  file(READ ${header} text)
+  if(NOT text MATCHES "(RHEO_PARAMETERS(_AND_MODES)?\\([^\n]*\\))\n")
+    message(FATAL_ERROR "${header}: no line RHEO_PARAMETERS(...)")
+  endif()
+  set(${out} "${CMAKE_MATCH_1}" PARENT_SCOPE)
+endfunction()
+
 # Kernel objects and their table for one neuron: adds sources to target.
 function(rheo_add_neuron_kernels target type stem header folder)
   set(declarations "")
@@ -83,13 +93,20 @@ ${entries}                 }};
   target_sources(${target} PRIVATE ${source})
 endfunction()
 
-# The tensor side of one neuron.
+# The tensor side of one neuron. LISTED: of the library, whose parameters stand in options.hpp as well.
 function(rheo_add_neuron_entry target type stem header folder)
   set(source ${folder}/${stem}.entry.cpp)
+  set(agree "")
+  if("LISTED" IN_LIST ARGN)
+    set(agree "#include \"rheo/neurons/options.hpp\"
+static_assert(rheo::same_parameters<rheo::neurons::${type}, rheo::options::${type}>(),
+              \"the parameters of ${type} changed: run cmake again\");
+")
+  endif()
   rheo_write_if_changed(${source} "// Generated from ${stem}.hpp.
 #include \"rheo/ops/detail/reference.hpp\"
 #include \"${header}\"
-
+${agree}
 namespace rheo::kernels {
 KernelTable ${stem}_kernels();
 }
@@ -107,15 +124,25 @@ endfunction()
 function(rheo_generate_neurons target)
   set(folder ${PROJECT_BINARY_DIR}/generated/rheo/neurons)
   set(list "")
-  set(includes "")
+  set(options "")
   foreach(type IN LISTS RHEO_NEURONS)
     rheo_snake_case(${type} stem)
     rheo_add_neuron_kernels(${target} ${type} ${stem} rheo/neurons/${stem}.hpp ${folder})
     string(APPEND list "RHEO_NEURON(${type}, ${stem})\n")
-    string(APPEND includes "#include \"rheo/neurons/${stem}.hpp\"\n")
+    rheo_parameters_line(${PROJECT_SOURCE_DIR}/rheo/neurons/${stem}.hpp line)
+    string(APPEND options "struct ${type} {\n  ${line}\n};\n")
   endforeach()
   rheo_write_if_changed(${folder}/list.inc "${list}")
-  rheo_write_if_changed(${folder}/all.hpp "// Generated: the headers of all neurons.\n#pragma once\n\n${includes}")
+  rheo_write_if_changed(${folder}/options.hpp "// Generated: the parameters of all neurons, copied from their headers.
+#pragma once
+
+#include \"rheo/core/fields.hpp\"
+
+namespace rheo::inline RHEO_ISA::options {
+
+${options}
+}  // namespace rheo::inline RHEO_ISA::options
+")
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>)
   if(avx2 IN_LIST RHEO_ISAS)
     target_compile_definitions(${target} PRIVATE RHEO_HAVE_X86_KERNELS)

@@ -43,6 +43,15 @@ RHEO_INLINE constexpr void unroll(F f) {
   detail::unroll_all(f, typename detail::Count<N>::type{});
 }
 
+/// Whether two declarations RHEO_PARAMETERS name the same.
+template <class A, class B>
+constexpr bool same_parameters() {
+  const char* a = A::parameter_names::text;
+  const char* b = B::parameter_names::text;
+  for (; *a != '\0' && *a == *b; ++a) ++b;
+  return *a == *b;
+}
+
 /// What a step returns: the spike that leaves, [graded], and the state after the step.
 template <class Spike, class State>
 struct Stepped {
@@ -101,6 +110,7 @@ Stepped(Spike, State) -> Stepped<Spike, State>;
 #define RHEO_PARAMETERS_AND_MODES(params, modes)                            \
   struct parameter_names {                                                  \
     enum Position { RHEO_LIST(RHEO_FIELD_AT_, RHEO_UNWRAP_ params), count }; \
+    static constexpr const char* text = #params "/" #modes;                 \
   };                                                                        \
   template <class T>                                                        \
   struct Raw {                                                              \

@@ -6,7 +6,7 @@
 // reset_delay, fused.
 #pragma once
 
-#include "rheo/neurons/all.hpp"
+#include "rheo/neurons/options.hpp"
 #include "rheo/nn/neuron.hpp"
 
 namespace rheo::nn {
@@ -46,11 +46,12 @@ NeuronOptions to_neuron_options(const Options& o) {
   return out;
 }
 
-/// The holder of neuron N's module.
-template <class N>
+/// The holder of neuron N's module. `Parameters` declares its options: N itself, or a copy of N's declaration, so that
+/// what names the holder does not depend on N's step.
+template <class N, class Parameters = N>
 class NeuronHolder : public Neuron {
  public:
-  using Options = typename N::template Options<OptionTraits>;
+  using Options = typename Parameters::template Options<OptionTraits>;
   NeuronHolder() : NeuronHolder(Options{}) {}
   NeuronHolder(const Options& options) : Neuron(ops::neuron_entry<N>(), to_neuron_options(options)) {}
   NeuronHolder(std::nullptr_t) : Neuron(nullptr) {}
@@ -59,12 +60,15 @@ class NeuronHolder : public Neuron {
 }  // namespace rheo::nn
 
 #define RHEO_NEURON(Type, stem)                                     \
+  namespace rheo::inline RHEO_ISA::neurons {                        \
+  struct Type;                                                      \
+  }                                                                 \
   namespace rheo::ops {                                             \
   template <>                                                       \
   RHEO_API const NeuronEntry& neuron_entry<neurons::Type>();        \
   }                                                                 \
   namespace rheo::nn {                                              \
-  using Type = NeuronHolder<neurons::Type>;                         \
+  using Type = NeuronHolder<neurons::Type, options::Type>;          \
   using Type##Options = Type::Options;                              \
   }
 #include "rheo/neurons/list.inc"
