@@ -5,8 +5,10 @@ set(_rheo_exported rheo_core rheobase rheo_plot)
 if(NOT BUILD_SHARED_LIBS)
   # A static librheobase needs the archives it was made from.
   list(APPEND _rheo_exported rheo_kernels)
-  set_property(TARGET rheobase APPEND PROPERTY INTERFACE_LINK_LIBRARIES
-    "$<INSTALL_INTERFACE:$<LINK_ONLY:rheobase::kernels>;$<LINK_ONLY:OpenMP::OpenMP_CXX>>")
+  set_property(TARGET rheobase APPEND PROPERTY
+    INTERFACE_LINK_LIBRARIES "$<INSTALL_INTERFACE:$<LINK_ONLY:rheobase::kernels>>")
+  # As an option: the target OpenMP::OpenMP_CXX makes CMake warn that the wheel's libgomp may hide the system's.
+  target_link_options(rheobase INTERFACE $<INSTALL_INTERFACE:${OpenMP_CXX_FLAGS}>)
 endif()
 foreach(target IN LISTS _rheo_exported)
   if(TARGET ${target})
