@@ -45,7 +45,10 @@ std::uint64_t count_steps(const SimulateArguments& arguments, const Setup& setup
       setup.neurons == 1 ? "--steps" : "--steps with " + std::to_string(setup.neurons) + " neurons";
   const std::uint64_t steps =
       arguments.steps ? whole_number(what, *arguments.steps, most) : rows.value_or(default_steps);
-  if (steps > most) throw UsageError("the CSV file must have at most " + std::to_string(most) + " rows");
+  if (steps > most) {
+    throw UsageError(std::to_string(setup.neurons) + " neurons can run at most " + std::to_string(most) +
+                     " steps, got " + std::to_string(steps) + "; see --steps");
+  }
   if (rows && steps > *rows) {
     throw UsageError("--steps must be at most the " + std::to_string(*rows) + " rows of the CSV file, got " +
                      std::to_string(steps));
@@ -110,10 +113,6 @@ Recording simulate(Setup& setup, std::uint64_t steps, std::uint64_t seed, const 
   at::Tensor x = at::zeros({rows, columns}, at::kFloat);
   std::string inputs;
   for (const InputSpec& input : setup.inputs) {
-    if (input.kind == InputSpec::Kind::level && input.begin >= steps && steps > 0) {
-      context.note("note: --input " + input.text + " begins after the last of the " + std::to_string(steps) +
-                   " steps");
-    }
     x += realise(input, rows, columns, seed++);  // each its own spikes
     inputs += (inputs.empty() ? "" : " + ") + input.text;
   }
@@ -174,8 +173,8 @@ int run(const SimulateArguments& arguments, const Context& context) {
     try {
       const plot::Figure drawing = to_figure(recording);
       figure_file->write(figure.extension() == ".png" ? plot::to_png(drawing) : plot::to_svg(drawing));
-    } catch (const plot::GnuplotMissing& missing) {
-      no_figure = missing.what();
+    } catch (const plot::Error& error) {  // the numbers still come
+      no_figure = error.what();
     }
   }
 
