@@ -16,7 +16,8 @@ struct Lapicque {
   static constexpr NeuronInfo info{
       .name = "Lapicque",
       .brief = "leaky integrate-and-fire as an RC circuit",
-      .params = {{"beta", no_default, Domain::decay, "1", "exp(-time_step / (R C)): gives C (or R) where that is not given"},
+      .params = {{"beta", no_default, Domain::decay, "1",
+                  "exp(-time_step / (R C)): gives C (or R) where that is not given"},
                  {"R", no_default, Domain::positive, "ohm", "membrane resistance"},
                  {"C", no_default, Domain::positive, "F", "membrane capacitance"},
                  {"time_step", 1.0, Domain::positive, "s", "duration of a step", false}},
@@ -43,11 +44,14 @@ struct Lapicque {
   template <class T>
   static auto derive(const Raw<T>& p) {
     const auto q = resolve(p);
+    // From beta straight where it is the source: C is infinite at beta = 1, and so would be its gradient.
+    const bool from_beta = p.has_beta && !(p.has_R && p.has_C);
     if (p.integration == exact) {
-      const T decay = exp_of(-q.time_step / (q.R * q.C));
+      const T decay = from_beta ? p.beta : T(exp_of(-q.time_step / (q.R * q.C)));
       return Constants{decay, T(q.R * (1 - decay))};
     }
-    return Constants{T(1 - q.time_step / (q.R * q.C)), T(q.time_step / q.C)};
+    const T share = from_beta ? T(-log_of(p.beta)) : T(q.time_step / (q.R * q.C));
+    return Constants{T(1 - share), p.has_C ? T(q.time_step / q.C) : T(q.R * share)};
   }
 
   /// Which parameters stay the source of the others, once all are known. With learn_beta, beta is stored and C follows
@@ -57,7 +61,8 @@ struct Lapicque {
     using P = parameter_names;
     if (learned[P::at_beta]) {
       if (learned[P::at_R] || learned[P::at_C]) {
-        refuse("learn_beta", "cannot be combined with learn_R or learn_C, because beta follows from R and C", 1);
+        refuse("learn_beta", "cannot be combined with learn_R or learn_C, because beta follows from R and C",
+               1);
       }
       given[P::at_beta] = true;
       given[P::at_C] = given[P::at_C] && !given[P::at_R];
@@ -72,7 +77,10 @@ struct Lapicque {
   template <class Refuse>
   static void check(const Raw<double>& p, Refuse refuse) {
     if (!p.has_beta && !(p.has_R && p.has_C)) {
-      refuse(p.has_R ? "C" : p.has_C ? "R" : "beta", "or beta must be given: pass R and C, or beta", no_default);
+      refuse(p.has_R   ? "C"
+             : p.has_C ? "R"
+                       : "beta",
+             p.has_R || p.has_C ? "must be given, or beta" : "must be given, or R and C", no_default);
     }
     if (p.has_beta && p.has_R && p.has_C) {
       const double implied = exp_of(-p.time_step / (p.R * p.C));
@@ -80,8 +88,13 @@ struct Lapicque {
         refuse("beta", "must agree with R and C, exp(-time_step / (R C)), to 1e-6", p.beta);
       }
     }
+    if (p.has_beta && p.has_C && !p.has_R && p.integration == exact && !(p.beta < 1)) {
+      refuse("beta", "must be below 1 where R follows from C with integration = exact", p.beta);
+    }
     if (p.has_beta && p.integration == euler && p.beta < 0.36787944117144233) {
-      refuse("beta", "must be at least 1/e with integration = euler, whose factor 1 + ln(beta) is negative below", p.beta);
+      refuse("beta",
+             "must be at least 1/e with integration = euler, whose factor 1 + ln(beta) is negative below",
+             p.beta);
     }
   }
 
