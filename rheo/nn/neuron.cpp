@@ -54,7 +54,9 @@ std::size_t index_of(const std::vector<std::string>& names, std::string_view nam
 }
 
 void check_domain(const std::string& kind, std::string_view name, Domain domain, double v) {
-  const auto refuse = [&](const char* rule) { throw ValueError(text("[", kind, "] ", name, " must be ", rule, ", got ", v)); };
+  const auto refuse = [&](const char* rule) {
+    throw ValueError(text("[", kind, "] ", name, " must be ", rule, ", got ", v));
+  };
   if (domain == Domain::positive) {
     if (!(v > 0) || std::isinf(v)) refuse("positive and finite");
   } else if (domain == Domain::decay) {
@@ -79,7 +81,8 @@ NeuronImpl::NeuronImpl(const ops::NeuronEntry& entry, NeuronOptions options)
       options_(std::move(options)),
       given_(entry.parameters.size(), false) {
   if (!kernels::add_kernels(entry.kernels())) {
-    throw ValueError(text("[", kind_, "] kind must be new, but another neuron is registered under this name"));
+    throw ValueError(
+        text("[", kind_, "] kind must be new, but another neuron is registered under this name"));
   }
   const auto& names = entry.parameters;
   const auto known = [&](const std::string& name) {
@@ -123,15 +126,16 @@ NeuronImpl::NeuronImpl(const ops::NeuronEntry& entry, NeuronOptions options)
     }
     const auto found = index_of(choices, choice);
     if (found == choices.size()) {
-      throw ValueError(text("[", kind_, "] ", name, " must be one of ", listed(choices), ", got '", choice, "'",
-                            suggestion(choice, choices)));
+      throw ValueError(text("[", kind_, "] ", name, " must be one of ", listed(choices), ", got '", choice,
+                            "'", suggestion(choice, choices)));
     }
     modes_[at] = static_cast<int>(found);
   }
 
   const auto own = [&](const std::string& name, const at::Tensor& t, bool learn) {
     if (!t.is_floating_point()) {
-      throw TypeError(text("[", kind_, "] ", name, " must be a floating-point number or tensor, got ", t.scalar_type()));
+      throw TypeError(
+          text("[", kind_, "] ", name, " must be a floating-point number or tensor, got ", t.scalar_type()));
     }
     const auto mine = t.detach().clone();
     tensors_.emplace_back(name, learn ? register_parameter(name, mine) : register_buffer(name, mine));
@@ -139,8 +143,8 @@ NeuronImpl::NeuronImpl(const ops::NeuronEntry& entry, NeuronOptions options)
   const auto or_one = [](const Value& v) { return v.given() ? v.tensor() : Value(1.0).tensor(); };
   own("threshold", or_one(options_.threshold), options_.learn_threshold);
   own("graded_spikes_factor", or_one(options_.graded_spikes_factor), options_.learn_graded_spikes_factor);
-  const auto mechanism =
-      at::scalar_tensor(static_cast<std::int64_t>(options_.reset_mechanism), at::TensorOptions().dtype(at::kLong));
+  const auto mechanism = at::scalar_tensor(static_cast<std::int64_t>(options_.reset_mechanism),
+                                           at::TensorOptions().dtype(at::kLong));
   tensors_.emplace_back("reset_mechanism_val", register_buffer("reset_mechanism_val", mechanism));
 
   // What was given is checked as it stands, then the rest follows from it.
@@ -182,6 +186,28 @@ ops::RawTensors NeuronImpl::raw() const {
   return out;
 }
 
+std::vector<std::int64_t> NeuronImpl::common_shape() const {
+  std::vector<std::int64_t> common;
+  std::string others;
+  for (std::size_t i = 0; i < given_.size(); ++i) {
+    if (!given_[i]) continue;
+    const auto& name = entry_->parameters[i];
+    const auto sizes = parameter(name).sizes();
+    if (sizes.size() > common.size()) common.insert(common.begin(), sizes.size() - common.size(), 1);
+    for (std::size_t d = 1; d <= sizes.size(); ++d) {
+      auto& have = common[common.size() - d];
+      const auto size = sizes[sizes.size() - d];
+      if (have != 1 && size != 1 && size != have) {
+        throw ValueError(text("[", kind_, "] ", name, " must broadcast with ", others, ", ",
+                              at::IntArrayRef(common), ", got ", sizes));
+      }
+      if (have == 1) have = size;
+    }
+    others += (others.empty() ? "" : " and ") + name;
+  }
+  return common;
+}
+
 void NeuronImpl::check_values() const {
   std::vector<std::string> names{"threshold", "graded_spikes_factor"};
   for (std::size_t i = 0; i < given_.size(); ++i) {
@@ -192,7 +218,8 @@ void NeuronImpl::check_values() const {
   for (const auto& n : names) {
     tensors.push_back(parameter(n));
     const auto& t = tensors.back();
-    stamp.emplace_back(t.unsafeGetTensorImpl(), t.is_inference() ? 0 : static_cast<std::uint64_t>(t._version()));
+    stamp.emplace_back(t.unsafeGetTensorImpl(),
+                       t.is_inference() ? 0 : static_cast<std::uint64_t>(t._version()));
     stamp.emplace_back(t.const_data_ptr(), 0);
   }
   {
@@ -205,19 +232,23 @@ void NeuronImpl::check_values() const {
     for (const double v : numbers(tensors[i])) check_domain(kind_, names[i], domain, v);
   }
   // The neuron's own rule, on every combination that meets in a neuron.
+  const auto common = common_shape();
   std::vector<std::vector<double>> columns(given_.size());
   std::size_t rows = 1;
   for (std::size_t i = 0; i < given_.size(); ++i) {
-    columns[i] = given_[i] ? numbers(parameter(entry_->parameters[i]))
-                           : std::vector<double>{std::numeric_limits<double>::quiet_NaN()};
+    const auto t = parameter(entry_->parameters[i]);
+    columns[i] = !given_[i]       ? std::vector<double>{std::numeric_limits<double>::quiet_NaN()}
+                 : t.numel() == 1 ? numbers(t)
+                                  : numbers(t.detach().expand(common));
     rows = std::max(rows, columns[i].size());
   }
   for (std::size_t r = 0; r < rows; ++r) {
     ops::RawNumbers one{{}, modes_};
     for (const auto& c : columns) one.values.push_back(c.empty() ? 0 : c[r % c.size()]);
     entry_->check(one, [&](const char* parameter_name, const char* rule, double value) {
-      throw ValueError(std::isnan(value) ? text("[", kind_, "] ", parameter_name, " ", rule)
-                                         : text("[", kind_, "] ", parameter_name, " ", rule, ", got ", value));
+      throw ValueError(std::isnan(value)
+                           ? text("[", kind_, "] ", parameter_name, " ", rule)
+                           : text("[", kind_, "] ", parameter_name, " ", rule, ", got ", value));
     });
   }
   const std::scoped_lock hold(checking_);
@@ -244,8 +275,9 @@ std::vector<at::Tensor> NeuronImpl::prepared_constants(const at::Tensor& x, at::
     if (constants[i].numel() == 1) continue;
     deepest = std::max(deepest, constants[i].dim());
   }
-  const auto trailing =
-      deepest <= static_cast<std::int64_t>(row.size()) ? row.slice(row.size() - static_cast<std::size_t>(deepest)) : row;
+  const auto trailing = deepest <= static_cast<std::int64_t>(row.size())
+                            ? row.slice(row.size() - static_cast<std::size_t>(deepest))
+                            : row;
   for (std::size_t i = 0; i < constants.size(); ++i) {
     auto& c = constants[i];
     if (c.scalar_type() != dtype || c.device() != x.device()) c = c.to(x.device(), dtype);
@@ -263,10 +295,9 @@ std::vector<at::Tensor> NeuronImpl::prepared_constants(const at::Tensor& x, at::
       if (i < entry_->constants.size()) {
         // Constants that carry a parameter's name are that parameter; others name the first that has this shape.
         name = entry_->constants[i];
-        for (const auto& p : entry_->parameters) {
-          const auto t = parameter(p);
-          if (t.defined() && t.numel() == c.numel()) {
-            name = p;
+        for (std::size_t p = 0; p < given_.size(); ++p) {
+          if (given_[p] && parameter(entry_->parameters[p]).numel() == c.numel()) {
+            name = entry_->parameters[p];
             break;
           }
         }
@@ -274,9 +305,11 @@ std::vector<at::Tensor> NeuronImpl::prepared_constants(const at::Tensor& x, at::
         name = i == entry_->constants.size() ? "threshold" : "graded_spikes_factor";
       }
       if (c.dim() == 1 && !row.empty()) {
-        throw ValueError(text("[", kind_, "] ", name, " must have 1 or ", row.back(), " elements, got ", c.numel()));
+        throw ValueError(
+            text("[", kind_, "] ", name, " must have 1 or ", row.back(), " elements, got ", c.numel()));
       }
-      throw ValueError(text("[", kind_, "] ", name, " must broadcast with one step of x, ", row, ", got ", c.sizes()));
+      throw ValueError(
+          text("[", kind_, "] ", name, " must broadcast with one step of x, ", row, ", got ", c.sizes()));
     }
     c = c.expand(trailing).reshape({-1});
   }
@@ -328,11 +361,12 @@ State NeuronImpl::start_state(const at::Tensor& x, const State& state) const {
                               suggestion(name, entry_->states)));
       }
       if (tensor.defined() && tensor.numel() > 0 && tensor.sizes() != row) {
-        throw ValueError(text("[", kind_, "] state '", name, "' must have the shape of one step of x, ", row, ", got ",
-                              tensor.sizes()));
+        throw ValueError(text("[", kind_, "] state '", name, "' must have the shape of one step of x, ", row,
+                              ", got ", tensor.sizes()));
       }
       if (tensor.defined() && !tensor.is_floating_point()) {
-        throw TypeError(text("[", kind_, "] state '", name, "' must be floating-point, got ", tensor.scalar_type()));
+        throw TypeError(
+            text("[", kind_, "] state '", name, "' must be floating-point, got ", tensor.scalar_type()));
       }
     }
     return state;
@@ -354,7 +388,8 @@ State NeuronImpl::named(const std::vector<at::Tensor>& tensors) const {
 ops::NeuronResult NeuronImpl::run(const Input& input, const State& state, bool traces) {
   const at::Tensor& x = input.x;
   if (!x.defined()) throw ValueError(text("[", kind_, "] x must be a tensor, got an undefined one"));
-  if (x.dim() < 1) throw ValueError(text("[", kind_, "] x must have a time dimension, [T, ...], got shape ", x.sizes()));
+  if (x.dim() < 1)
+    throw ValueError(text("[", kind_, "] x must have a time dimension, [T, ...], got shape ", x.sizes()));
   if (!x.is_floating_point()) {
     throw TypeError(text("[", kind_, "] x must be a floating-point tensor, got ", x.scalar_type()));
   }
@@ -413,14 +448,15 @@ Output NeuronImpl::forward(const Input& x, const State& state) {
 }
 
 Output NeuronImpl::step(const at::Tensor& x, const State& state) {
-  auto result = run(Input(x.unsqueeze(0)), state, false);
+  auto result = run(Input(x.defined() ? x.unsqueeze(0) : x), state, false);
   return {result.spk.squeeze(0), named(result.state)};
 }
 
 Recording NeuronImpl::record(const Input& x, const State& state) {
   auto result = run(x, state, true);
   auto traces = named(result.traces);
-  return {std::move(result.spk), traces.contains("mem") ? traces.mem() : at::Tensor(), traces, named(result.state)};
+  return {std::move(result.spk), traces.contains("mem") ? traces.mem() : at::Tensor(), traces,
+          named(result.state)};
 }
 
 void NeuronImpl::reset() { hidden_ = {}; }
@@ -495,7 +531,8 @@ void NeuronImpl::pretty_print(std::ostream& stream) const {
   }
   show("threshold", parameter("threshold"));
   const auto graded = parameter("graded_spikes_factor");
-  if (graded.numel() != 1 || graded.requires_grad() || graded.item<double>() != 1) show("graded_spikes_factor", graded);
+  if (graded.numel() != 1 || graded.requires_grad() || graded.item<double>() != 1)
+    show("graded_spikes_factor", graded);
   stream << (first ? "" : ", ") << "reset_mechanism=" << rheo::to_string(reset_mechanism());
   for (std::size_t i = 0; i < modes_.size(); ++i) {
     if (modes_[i] != 0) {
@@ -508,7 +545,9 @@ void NeuronImpl::pretty_print(std::ostream& stream) const {
   stream << ", surrogate=" << (options_.surrogate_disable ? "none" : options_.spike_grad.to_string()) << ')';
 }
 
-Neuron make_neuron(std::string_view name, NeuronOptions options) { return Neuron(find_entry(name), std::move(options)); }
+Neuron make_neuron(std::string_view name, NeuronOptions options) {
+  return Neuron(find_entry(name), std::move(options));
+}
 
 namespace {
 template <class F>

@@ -34,18 +34,18 @@ RHEO_API Reset parse_reset(std::string_view name);
 /// Options of any neuron, by name.
 struct NeuronOptions {
   std::vector<std::pair<std::string, Value>> params;
-  std::vector<std::string> learn;                           // names of parameters
+  std::vector<std::string> learn;  // names of parameters
   std::vector<std::pair<std::string, std::string>> modes;
-  Value threshold;                                          // 1 if not given
+  Value threshold;  // 1 if not given
   Surrogate spike_grad;
-  bool surrogate_disable = false;                           // spikes carry no gradient
-  bool init_hidden = false;                                 // the module keeps its state between calls
+  bool surrogate_disable = false;  // spikes carry no gradient
+  bool init_hidden = false;        // the module keeps its state between calls
   bool learn_threshold = false;
   Reset reset_mechanism = Reset::subtract;
-  Value graded_spikes_factor;                               // 1 if not given
+  Value graded_spikes_factor;  // 1 if not given
   bool learn_graded_spikes_factor = false;
-  bool reset_delay = true;                                  // false: the step that fires also resets
-  bool fused = true;                                        // false: the reference path
+  bool reset_delay = true;  // false: the step that fires also resets
+  bool fused = true;        // false: the reference path
 };
 
 namespace nn {
@@ -95,7 +95,8 @@ class RHEO_API NeuronImpl : public torch::nn::Module {
   /// Empty if calls with such an input run fused, else the reason why not.
   std::string why_not_fused(const at::Tensor& x = {}) const;
 
-  std::shared_ptr<torch::nn::Module> clone(const std::optional<torch::Device>& device = std::nullopt) const override;
+  std::shared_ptr<torch::nn::Module> clone(
+      const std::optional<torch::Device>& device = std::nullopt) const override;
   void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
   void to(torch::Dtype dtype, bool non_blocking = false) override;
   void to(torch::Device device, bool non_blocking = false) override;
@@ -108,6 +109,8 @@ class RHEO_API NeuronImpl : public torch::nn::Module {
   std::vector<at::Tensor> prepared_constants(const at::Tensor& x, at::ScalarType dtype) const;
   ops::RawTensors raw() const;
   void check_values() const;
+  /// What the given parameters broadcast to; throws ValueError where they do not.
+  std::vector<std::int64_t> common_shape() const;
   void refresh() const;
   void keep_reset_integer();
   State named(const std::vector<at::Tensor>& tensors) const;
@@ -116,7 +119,8 @@ class RHEO_API NeuronImpl : public torch::nn::Module {
   std::string kind_;
   NeuronOptions options_;
   std::vector<int> modes_;
-  std::vector<std::pair<std::string, at::Tensor>> tensors_;  // handles of the registered parameters and buffers
+  std::vector<std::pair<std::string, at::Tensor>>
+      tensors_;              // handles of the registered parameters and buffers
   std::vector<bool> given_;  // which parameters the others follow from
   State hidden_;
 
