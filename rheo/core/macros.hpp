@@ -12,8 +12,8 @@
 #endif
 
 #define RHEO_INLINE RHEO_HD __attribute__((always_inline)) inline
-// The same for a lambda, where it stands after the parameter list.
-#define RHEO_LAMBDA RHEO_HD __attribute__((always_inline))
+// The same for a lambda, where it stands after the parameter list. On the GPU a lambda is what its function is.
+#define RHEO_LAMBDA __attribute__((always_inline))
 
 #ifndef RHEO_ISA
 #define RHEO_ISA portable
