@@ -220,6 +220,24 @@ TEST(Lapicque, ConstantsOfEveryCombination) {
   }
 }
 
+// Where beta is given it is used as it is, not recovered from a C that follows from it: beta = 1 has a finite derivative.
+TEST(Lapicque, BetaIsTakenAsItIs) {
+  for (const double beta : {0.4, 0.61, 0.7, 0.83, 0.9, 0.97, 0.999, 1.0}) {
+    for (const auto& [r, c] : {std::pair{nan, nan}, {3.7, nan}, {nan, 0.013}}) {
+      EXPECT_EQ(Lapicque::derive(raw(beta, r, c, 0.3, Lapicque::exact)).decay, beta);
+      EXPECT_EQ(Lapicque::derive(raw(beta, r, c, 0.3, Lapicque::euler)).decay, 1 + std::log(beta));
+    }
+  }
+  // Beside R and C it is only compared with what follows from them.
+  const double close = std::exp(-0.01) + 5e-7;
+  for (const int integration : {Lapicque::euler, Lapicque::exact}) {
+    const auto all = Lapicque::derive(raw(close, 4, 0.05, 0.002, integration));
+    const auto two = Lapicque::derive(raw(nan, 4, 0.05, 0.002, integration));
+    EXPECT_EQ(all.decay, two.decay);
+    EXPECT_EQ(all.gain, two.gain);
+  }
+}
+
 /// Central differences of derive, parameter by parameter, against the derivatives worked out by hand.
 TEST(Lapicque, SensitivityOfTheConstants) {
   const double dt = 0.3, R = 1.4, C = 0.9, tau = R * C, e = std::exp(-dt / tau);
