@@ -3,6 +3,8 @@
 //           the ideal reads and writes at the copy speed of this run (`of_copy`)
 //   small   Leaky [100, 1, 64]: forward + backward against row.sum().backward() on one row (`rows`), autograd's floor
 //   steps   the same 100 steps called one by one, against the one call (`sequences`)
+//   memory  resident memory that forward + backward of the large case adds, in tensors of the input's size (`inputs`):
+//           spikes and the gradient of x; the backward keeps x itself and computes the membranes again
 //   constant  an input that does not change, [100, 128, 1000] from one row, against the expanded tensor (`expanded`)
 #include <ATen/Parallel.h>
 #include <ATen/ops/copy.h>
@@ -15,6 +17,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <limits>
 
@@ -145,6 +148,31 @@ void constant_input(benchmark::State& state) {
   state.counters["expanded"] = least / expanded;
 }
 
+/// Resident memory of this process in bytes; 0 where the system does not say.
+double resident() {
+  std::ifstream status("/proc/self/statm");
+  double pages = 0, in_memory = 0;
+  status >> pages >> in_memory;
+  return in_memory * 4096;
+}
+
+void large_memory(benchmark::State& state) {
+  Leaky lif({.beta = 0.9});
+  auto x = (at::rand({100, 128, 1000}) * 0.4).requires_grad_();
+  const auto g = at::rand({100, 128, 1000});
+  double most = 0;
+  for (auto _ : state) {
+    rheo::release_memory();
+    const double before = resident();
+    const auto spk = lif->forward(x).spk;
+    spk.backward(g);
+    most = std::max(most, resident() - before);
+    x.mutable_grad().reset();
+  }
+  state.counters["inputs"] = most / (4 * large_elements);
+}
+
+BENCHMARK(large_memory)->Iterations(3);
 BENCHMARK(large_forward)->UseManualTime()->Iterations(100);
 BENCHMARK(large_forward_backward)->UseManualTime()->Iterations(100);
 BENCHMARK(small_forward_backward)->UseManualTime()->Iterations(100);
