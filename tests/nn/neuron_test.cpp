@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <atomic>
+#include <optional>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "rheo/nn/neurons.hpp"
@@ -335,9 +338,82 @@ TEST(Neuron, SecondDerivatives) {
   EXPECT_GT(second(false).abs().sum().item<double>(), 0.01);
 }
 
+// ---- the backward ----------------------------------------------------------------------------------------------
+
+TEST(Backward, OfAnyOfTheResultsAlone) {
+  const auto w = input({300, 2, 5}, torch::kDouble);
+  const auto of = [&](bool fused, const std::string& which) {
+    Leaky lif({.beta = full(0.9), .learn_beta = true, .threshold = full(0.8), .fused = fused});
+    auto x = input({300, 2, 5}, torch::kDouble).requires_grad_();
+    auto mem0 = input({2, 5}, torch::kDouble).requires_grad_();
+    const auto rec = lif->record(x, State{{"mem", mem0}});
+    const auto y = which == "state" ? rec.state.mem() : which == "last" ? rec.mem[299] : rec[which];
+    return torch::autograd::grad({(y * (y.dim() == 3 ? w : w[7])).sum()}, {x, mem0, lif->parameter("beta")});
+  };
+  for (const std::string which : {"spk", "mem", "state", "last"}) {
+    const auto fused = of(true, which), reference = of(false, which);
+    for (std::size_t i = 0; i < fused.size(); ++i) {
+      EXPECT_TRUE(fused[i].allclose(reference[i], 1e-9, 1e-12)) << which << i;
+    }
+    EXPECT_GT(reference[0].abs().max().item<double>(), 1e-3) << which;
+  }
+}
+
+TEST(Backward, TwiceOverOneGraphGivesTheSame) {
+  Leaky lif({.beta = 0.9, .learn_beta = true});
+  const auto x = input({9, 2, 5}).requires_grad_();
+  for (const bool traces : {true, false}) {
+    const auto y = traces ? lif->record(x).mem : lif->forward(x).spk;
+    const auto first = torch::autograd::grad({y.sum()}, {x}, {}, true)[0];
+    EXPECT_TRUE(torch::autograd::grad({y.sum()}, {x})[0].equal(first));
+  }
+}
+
+TEST(Backward, SpikesMayBeChangedInPlace) {
+  Leaky lif({.beta = 0.9});
+  auto x = input({9, 2, 5}).requires_grad_();
+  lif->record(x).spk.mul_(2).sum().backward();
+  auto y = input({9, 2, 5}).requires_grad_();
+  (lif->record(y).spk * 2).sum().backward();
+  EXPECT_TRUE(x.grad().equal(y.grad()));
+}
+
+TEST(Backward, TheGraphDiesWithItsResults) {
+  Leaky lif({.beta = 0.9, .learn_beta = true});
+  const auto x = input({9, 2, 5});
+  const auto before = x.use_count();
+  std::optional rec(lif->record(x));
+  const auto traces = rec->mem.storage().getWeakStorageImpl();
+  EXPECT_GT(x.use_count(), before);
+  EXPECT_FALSE(traces.expired());
+  rec.reset();
+  EXPECT_EQ(x.use_count(), before);
+  EXPECT_TRUE(traces.expired());
+}
+
+TEST(Neuron, ThreadsMayCallOneModule) {
+  Leaky lif({.beta = torch::full({64}, 0.9), .learn_beta = true});
+  const auto x = input({20, 8, 64});
+  const auto expected = lif->record(x).mem;
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 4; ++n) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) {
+        auto leaf = x.clone().requires_grad_();
+        const auto rec = lif->record(leaf);
+        const auto grad = torch::autograd::grad({rec.mem.sum()}, {leaf})[0];
+        if (!rec.mem.equal(expected) || !grad.isfinite().all().item<bool>()) ++wrong;
+      }
+    });
+  }
+  for (auto& t : threads) t.join();
+  EXPECT_EQ(wrong, 0);
+}
+
 // ---- copies, conversion, saving --------------------------------------------------------------------------------
 
-TEST(Neuron, AClonesIsIndependent) {
+TEST(Neuron, ACloneIsIndependent) {
   for (const bool learned : {true, false}) {
     Lapicque a({.beta = 0.9,
                 .R = 2,
