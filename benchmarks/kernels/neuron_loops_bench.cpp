@@ -21,9 +21,9 @@
 #include "benchmarks/kernels/opponents.hpp"
 
 namespace rheo {
-#define RHEO_DECLARE_(isa)                      \
-  namespace isa::opponents {                    \
-  benchmarks::Opponents all();                  \
+#define RHEO_DECLARE_(isa)     \
+  namespace isa::opponents {   \
+  benchmarks::Opponents all(); \
   }
 RHEO_DECLARE_(baseline)
 #if defined(__x86_64__)
@@ -98,9 +98,11 @@ struct Setup {
     const std::int64_t n = 5 * elements / 2;  // 134 MB each way, more than any cache here holds
     float* from = buffer(n);
     float* to = buffer(n);
-    seconds_per_byte = best([&] {
-      parallel(n, [&](std::int64_t a, std::int64_t b, int) { opponents_.copy(from + a, to + a, b - a); });
-    }) / (8.0 * static_cast<double>(n));
+    seconds_per_byte =
+        best([&] {
+          parallel(n, [&](std::int64_t a, std::int64_t b, int) { opponents_.copy(from + a, to + a, b - a); });
+        }) /
+        (8.0 * static_cast<double>(n));
     std::free(from);
     std::free(to);
     std::printf("Leaky [100, 128, 1000] float32, %s, %d threads; copy limit %.1f GB/s\n",
@@ -113,7 +115,8 @@ struct Setup {
     for (int i = 0; i < 20; ++i) {
       const auto start = std::chrono::steady_clock::now();
       work();
-      least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      least =
+          std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
     return least;
   }

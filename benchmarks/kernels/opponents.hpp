@@ -19,7 +19,8 @@ struct HandCall {
 struct Opponents {
   /// to[i] = from[i] with stores around the cache; both 64-byte aligned.
   void (*copy)(const float* from, float* to, std::int64_t n) = nullptr;
-  void (*leaky_backward)(const HandCall& call, std::int64_t begin, std::int64_t end, float* workspace) = nullptr;
+  void (*leaky_backward)(const HandCall& call, std::int64_t begin, std::int64_t end,
+                         float* workspace) = nullptr;
 };
 
 /// Floats of workspace that leaky_backward wants.

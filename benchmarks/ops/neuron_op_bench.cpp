@@ -97,7 +97,8 @@ void large_forward_backward(benchmark::State& state) {
     lif->forward(x).spk.backward(g);
     x.mutable_grad().reset();
   });
-  state.counters["of_copy"] = 20 * large_elements * copy_limit() / least;  // x, spikes; x, gradient, gradient of x
+  state.counters["of_copy"] =
+      20 * large_elements * copy_limit() / least;  // x, spikes; x, gradient, gradient of x
 }
 
 void small_forward_backward(benchmark::State& state) {
@@ -184,7 +185,7 @@ BENCHMARK(constant_input)->UseManualTime()->Iterations(50);
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  std::printf("%s, %d threads; copy limit %.1f GB/s\n", rheo::instruction_set().c_str(), at::get_num_threads(),
-              1e-9 / copy_limit());
+  std::printf("%s, %d threads; copy limit %.1f GB/s\n", rheo::instruction_set().c_str(),
+              at::get_num_threads(), 1e-9 / copy_limit());
   benchmark::RunSpecifiedBenchmarks();
 }

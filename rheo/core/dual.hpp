@@ -216,7 +216,8 @@ struct ValueOf {
   using type = decltype(detach(A{}));
 };
 template <class A, class B>
-requires(!AnyDual<A>) struct ValueOf<A, B> {
+requires(!AnyDual<A>)
+struct ValueOf<A, B> {
   using type = decltype(detach(B{}));
 };
 
@@ -247,16 +248,17 @@ RHEO_INLINE To widen(const X& x) {
 template <class A, class B>
 concept DualPair = AnyDual<A> || AnyDual<B>;
 
-#define RHEO_DUAL_OPERATOR_(op, rule)                                       \
-  template <class A, class B>                                               \
-  requires DualPair<A, B> RHEO_INLINE auto operator op(const A& x, const B& y) { \
-    using V = typename detail::ValueOf<A, B>::type;                         \
-    const auto a = detail::lift<V>(x);                                      \
-    const auto b = detail::lift<V>(y);                                      \
-    Dual<V, tangents<A> | tangents<B>> out;                                 \
-    out.v = detach(a) op detach(b);                                         \
-    detail::rule<0>(out, a, b);                                             \
-    return out;                                                             \
+#define RHEO_DUAL_OPERATOR_(op, rule)                    \
+  template <class A, class B>                            \
+  requires DualPair<A, B>                                \
+  RHEO_INLINE auto operator op(const A& x, const B& y) { \
+    using V = typename detail::ValueOf<A, B>::type;      \
+    const auto a = detail::lift<V>(x);                   \
+    const auto b = detail::lift<V>(y);                   \
+    Dual<V, tangents<A> | tangents<B>> out;              \
+    out.v = detach(a) op detach(b);                      \
+    detail::rule<0>(out, a, b);                          \
+    return out;                                          \
   }
 RHEO_DUAL_OPERATOR_(+, add_tangents)
 RHEO_DUAL_OPERATOR_(-, subtract_tangents)
@@ -271,17 +273,20 @@ RHEO_INLINE Dual<V, M> operator-(const Dual<V, M>& a) {
 
 // Comparisons look at the value alone.
 template <class A, class B>
-requires DualPair<A, B> RHEO_INLINE auto operator>(const A& a, const B& b) {
+requires DualPair<A, B>
+RHEO_INLINE auto operator>(const A& a, const B& b) {
   return detach(a) > detach(b);
 }
 template <class A, class B>
-requires DualPair<A, B> RHEO_INLINE auto operator<(const A& a, const B& b) {
+requires DualPair<A, B>
+RHEO_INLINE auto operator<(const A& a, const B& b) {
   return detach(a) < detach(b);
 }
 
 /// Selects value and derivatives; no derivative is multiplied by a mask, so a non-finite one not chosen does not leak.
 template <class Mask, class A, class B>
-requires DualPair<A, B> RHEO_INLINE auto select(const Mask& m, const A& a, const B& b) {
+requires DualPair<A, B>
+RHEO_INLINE auto select(const Mask& m, const A& a, const B& b) {
   using V = typename detail::ValueOf<A, B>::type;
   Dual<V, tangents<A> | tangents<B>> out;
   out.v = select(m, detach(a), detach(b));

@@ -72,32 +72,32 @@ Stepped(Spike, State) -> Stepped<Spike, State>;
 #define RHEO_FIELD_SAME_(f) T
 #define RHEO_FIELD_BUILD_(f) build(::rheo::Index<at_##f>{})
 
-#define RHEO_FIELDS_(Name, Prefix, ...)                                                    \
-  template <RHEO_LIST(RHEO_FIELD_CLASS_, __VA_ARGS__)>                                     \
-  struct Name {                                                                            \
-    RHEO_EACH(RHEO_FIELD_MEMBER_, __VA_ARGS__)                                             \
-    template <int I>                                                                       \
-    RHEO_INLINE constexpr auto& get() {                                                    \
-      return ::rheo::pick<I>(RHEO_LIST(RHEO_FIELD_SELF_, __VA_ARGS__));                    \
-    }                                                                                      \
-    template <int I>                                                                       \
-    RHEO_INLINE constexpr const auto& get() const {                                        \
-      return ::rheo::pick<I>(RHEO_LIST(RHEO_FIELD_SELF_, __VA_ARGS__));                    \
-    }                                                                                      \
-  };                                                                                       \
-  template <RHEO_LIST(RHEO_FIELD_CLASS_, __VA_ARGS__)>                                     \
-  Name(RHEO_LIST(RHEO_FIELD_TYPE_, __VA_ARGS__))->Name<RHEO_LIST(RHEO_FIELD_TYPE_, __VA_ARGS__)>; \
-  struct Prefix##_names {                                                                  \
-    enum Position { RHEO_LIST(RHEO_FIELD_AT_, __VA_ARGS__), count };                       \
-    static constexpr const char* text[] = {RHEO_LIST(RHEO_FIELD_NAME_, __VA_ARGS__)};      \
-    template <class F>                                                                     \
-    RHEO_INLINE static constexpr auto make(F build) {                                      \
-      return Name{RHEO_LIST(RHEO_FIELD_BUILD_, __VA_ARGS__)};                              \
-    }                                                                                      \
-  };                                                                                       \
-  template <class F>                                                                       \
-  RHEO_INLINE static constexpr auto make_##Prefix(F build) {                               \
-    return Prefix##_names::make(build);                                                    \
+#define RHEO_FIELDS_(Name, Prefix, ...)                                                             \
+  template <RHEO_LIST(RHEO_FIELD_CLASS_, __VA_ARGS__)>                                              \
+  struct Name {                                                                                     \
+    RHEO_EACH(RHEO_FIELD_MEMBER_, __VA_ARGS__)                                                      \
+    template <int I>                                                                                \
+    RHEO_INLINE constexpr auto& get() {                                                             \
+      return ::rheo::pick<I>(RHEO_LIST(RHEO_FIELD_SELF_, __VA_ARGS__));                             \
+    }                                                                                               \
+    template <int I>                                                                                \
+    RHEO_INLINE constexpr const auto& get() const {                                                 \
+      return ::rheo::pick<I>(RHEO_LIST(RHEO_FIELD_SELF_, __VA_ARGS__));                             \
+    }                                                                                               \
+  };                                                                                                \
+  template <RHEO_LIST(RHEO_FIELD_CLASS_, __VA_ARGS__)>                                              \
+  Name(RHEO_LIST(RHEO_FIELD_TYPE_, __VA_ARGS__)) -> Name<RHEO_LIST(RHEO_FIELD_TYPE_, __VA_ARGS__)>; \
+  struct Prefix##_names {                                                                           \
+    enum Position { RHEO_LIST(RHEO_FIELD_AT_, __VA_ARGS__), count };                                \
+    static constexpr const char* text[] = {RHEO_LIST(RHEO_FIELD_NAME_, __VA_ARGS__)};               \
+    template <class F>                                                                              \
+    RHEO_INLINE static constexpr auto make(F build) {                                               \
+      return Name{RHEO_LIST(RHEO_FIELD_BUILD_, __VA_ARGS__)};                                       \
+    }                                                                                               \
+  };                                                                                                \
+  template <class F>                                                                                \
+  RHEO_INLINE static constexpr auto make_##Prefix(F build) {                                        \
+    return Prefix##_names::make(build);                                                             \
   }
 
 #define RHEO_STATE(...) RHEO_FIELDS_(State, state, __VA_ARGS__)
@@ -107,42 +107,42 @@ Stepped(Spike, State) -> Stepped<Spike, State>;
 // options aggregate of the typed holder: the parameters, learn_<parameter>, the modes, then what all neurons share.
 // A mode is a choice by name: RHEO_PARAMETERS_AND_MODES((R, C), (integration)); Raw holds its number.
 #define RHEO_PARAMETERS(...) RHEO_PARAMETERS_AND_MODES((__VA_ARGS__), ())
-#define RHEO_PARAMETERS_AND_MODES(params, modes)                            \
-  struct parameter_names {                                                  \
+#define RHEO_PARAMETERS_AND_MODES(params, modes)                             \
+  struct parameter_names {                                                   \
     enum Position { RHEO_LIST(RHEO_FIELD_AT_, RHEO_UNWRAP_ params), count }; \
-    static constexpr const char* text = #params "/" #modes;                 \
-  };                                                                        \
-  template <class T>                                                        \
-  struct Raw {                                                              \
-    RHEO_EACH(RHEO_RAW_VALUE_, RHEO_UNWRAP_ params)                         \
-    RHEO_EACH(RHEO_RAW_HAS_, RHEO_UNWRAP_ params)                           \
-    RHEO_EACH(RHEO_RAW_MODE_, RHEO_UNWRAP_ modes)                           \
-    template <class Visit>                                                  \
-    void visit(Visit&& each) {                                              \
-      RHEO_EACH(RHEO_RAW_VISIT_, RHEO_UNWRAP_ params)                       \
-      RHEO_EACH(RHEO_RAW_VISIT_MODE_, RHEO_UNWRAP_ modes)                   \
-    }                                                                       \
-  };                                                                        \
-  template <class Traits>                                                   \
-  struct Options {                                                          \
-    RHEO_EACH(RHEO_OPTION_VALUE_, RHEO_UNWRAP_ params)                      \
-    RHEO_EACH(RHEO_OPTION_LEARN_, RHEO_UNWRAP_ params)                      \
-    RHEO_EACH(RHEO_OPTION_MODE_, RHEO_UNWRAP_ modes)                        \
-    typename Traits::Value threshold{};                                     \
-    typename Traits::Surrogate spike_grad{};                                \
-    bool surrogate_disable = false;                                         \
-    bool init_hidden = false;                                               \
-    bool learn_threshold = false;                                           \
-    typename Traits::Reset reset_mechanism{};                               \
-    typename Traits::Value graded_spikes_factor{};                          \
-    bool learn_graded_spikes_factor = false;                                \
-    bool reset_delay = true;                                                \
-    bool fused = true;                                                      \
-    template <class Visit>                                                  \
-    void visit(Visit&& each) const {                                        \
-      RHEO_EACH(RHEO_OPTION_VISIT_, RHEO_UNWRAP_ params)                    \
-      RHEO_EACH(RHEO_OPTION_VISIT_MODE_, RHEO_UNWRAP_ modes)                \
-    }                                                                       \
+    static constexpr const char* text = #params "/" #modes;                  \
+  };                                                                         \
+  template <class T>                                                         \
+  struct Raw {                                                               \
+    RHEO_EACH(RHEO_RAW_VALUE_, RHEO_UNWRAP_ params)                          \
+    RHEO_EACH(RHEO_RAW_HAS_, RHEO_UNWRAP_ params)                            \
+    RHEO_EACH(RHEO_RAW_MODE_, RHEO_UNWRAP_ modes)                            \
+    template <class Visit>                                                   \
+    void visit(Visit&& each) {                                               \
+      RHEO_EACH(RHEO_RAW_VISIT_, RHEO_UNWRAP_ params)                        \
+      RHEO_EACH(RHEO_RAW_VISIT_MODE_, RHEO_UNWRAP_ modes)                    \
+    }                                                                        \
+  };                                                                         \
+  template <class Traits>                                                    \
+  struct Options {                                                           \
+    RHEO_EACH(RHEO_OPTION_VALUE_, RHEO_UNWRAP_ params)                       \
+    RHEO_EACH(RHEO_OPTION_LEARN_, RHEO_UNWRAP_ params)                       \
+    RHEO_EACH(RHEO_OPTION_MODE_, RHEO_UNWRAP_ modes)                         \
+    typename Traits::Value threshold{};                                      \
+    typename Traits::Surrogate spike_grad{};                                 \
+    bool surrogate_disable = false;                                          \
+    bool init_hidden = false;                                                \
+    bool learn_threshold = false;                                            \
+    typename Traits::Reset reset_mechanism{};                                \
+    typename Traits::Value graded_spikes_factor{};                           \
+    bool learn_graded_spikes_factor = false;                                 \
+    bool reset_delay = true;                                                 \
+    bool fused = true;                                                       \
+    template <class Visit>                                                   \
+    void visit(Visit&& each) const {                                         \
+      RHEO_EACH(RHEO_OPTION_VISIT_, RHEO_UNWRAP_ params)                     \
+      RHEO_EACH(RHEO_OPTION_VISIT_MODE_, RHEO_UNWRAP_ modes)                 \
+    }                                                                        \
   };
 
 #define RHEO_UNWRAP_(...) __VA_ARGS__

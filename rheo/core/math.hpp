@@ -19,7 +19,8 @@ struct FloatBits<float> {
   using Int = std::int32_t;
   static constexpr int mantissa = 23;
   static constexpr int bias = 127;
-  static constexpr float round = 12582912.0F;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  static constexpr float round =
+      12582912.0F;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   static constexpr float lowest = -104.0F;
   static constexpr float highest = 89.0F;
 };
@@ -71,9 +72,11 @@ RHEO_INLINE V exp_reduced(V r) {
     return p * (r * r) + r + 1.0F;
   } else {
     const V rr = r * r;
-    const V p = r * ((1.26177193074810590878e-4 * rr + 3.02994407707441961300e-2) * rr + 9.99999999999999999910e-1);
-    const V q = ((3.00198505138664455042e-6 * rr + 2.52448340349684104192e-3) * rr + 2.27265548208155028766e-1) * rr +
-                2.00000000000000000009e0;
+    const V p =
+        r * ((1.26177193074810590878e-4 * rr + 3.02994407707441961300e-2) * rr + 9.99999999999999999910e-1);
+    const V q =
+        ((3.00198505138664455042e-6 * rr + 2.52448340349684104192e-3) * rr + 2.27265548208155028766e-1) * rr +
+        2.00000000000000000009e0;
     return 1.0 + 2.0 * (p / (q - p));
   }
 }
@@ -81,7 +84,9 @@ RHEO_INLINE V exp_reduced(V r) {
 }  // namespace detail
 
 template <class V>
-RHEO_INLINE V exp(V x) requires(!AnyDual<V> && requires { typename NumberOf<V>::type; }) {
+RHEO_INLINE V exp(V x)
+requires(!AnyDual<V> && requires { typename NumberOf<V>::type; })
+{
   using T = Number<V>;
   using F = detail::FloatBits<T>;
   // Both selects let NaN through.

@@ -63,7 +63,9 @@ RHEO_INLINE T select(bool m, T a, T b) {
 }
 /// 1 where the mask is set, else 0.
 template <class V>
-RHEO_INLINE V number_of(bool m) requires Scalar<V> {
+RHEO_INLINE V number_of(bool m)
+requires Scalar<V>
+{
   return static_cast<V>(m);
 }
 
@@ -184,14 +186,18 @@ RHEO_INLINE Pack<T> operator-(Pack<T> a) {
 }
 
 // A plain number meets lanes: every lane gets it.
-#define RHEO_MIXED_(op)                                                                   \
-  template <class T, class S>                                                             \
-  RHEO_INLINE auto operator op(Pack<T> a, S b) requires std::is_arithmetic_v<S> {         \
-    return a op splat<Pack<T>>(b);                                                        \
-  }                                                                                       \
-  template <class T, class S>                                                             \
-  RHEO_INLINE auto operator op(S a, Pack<T> b) requires std::is_arithmetic_v<S> {         \
-    return splat<Pack<T>>(a) op b;                                                        \
+#define RHEO_MIXED_(op)                        \
+  template <class T, class S>                  \
+  RHEO_INLINE auto operator op(Pack<T> a, S b) \
+  requires std::is_arithmetic_v<S>             \
+  {                                            \
+    return a op splat<Pack<T>>(b);             \
+  }                                            \
+  template <class T, class S>                  \
+  RHEO_INLINE auto operator op(S a, Pack<T> b) \
+  requires std::is_arithmetic_v<S>             \
+  {                                            \
+    return splat<Pack<T>>(a) op b;             \
   }
 
 template <class T>
@@ -240,13 +246,17 @@ RHEO_INLINE V number_of(PackMask<T> m) {
 
 /// The number x in the type of the value u.
 template <class V, class S>
-RHEO_INLINE V fill(const V&, S x) requires requires { typename NumberOf<V>::type; } {
+RHEO_INLINE V fill(const V&, S x)
+requires requires { typename NumberOf<V>::type; }
+{
   return splat<V>(static_cast<Number<V>>(x));
 }
 
 /// |a|, bit for bit the same on lanes and scalars.
 template <class V>
-RHEO_INLINE V abs(V a) requires requires { typename NumberOf<V>::type; } {
+RHEO_INLINE V abs(V a)
+requires requires { typename NumberOf<V>::type; }
+{
   return select(a < splat<V>(Number<V>{0}), -a, a);
 }
 

@@ -62,7 +62,8 @@ struct ResetFactors {
 
 template <class Make>
 RHEO_INLINE auto reset_factors(Reset mechanism, bool reset_delay, Make make) {
-  const auto on = [&](Reset r, bool delay) RHEO_LAMBDA { return make(mechanism == r && reset_delay == delay ? 1 : 0); };
+  const auto on = [&](Reset r, bool delay)
+                      RHEO_LAMBDA { return make(mechanism == r && reset_delay == delay ? 1 : 0); };
   using V = decltype(make(0));
   return ResetFactors<V>{on(Reset::subtract, true), on(Reset::zero, true), on(Reset::subtract, false),
                          on(Reset::zero, false)};
@@ -91,7 +92,8 @@ struct Rule {
     } else {
       const auto zeroed = flag * resets.delayed_zero;
       const auto taken = flag * (threshold * resets.delayed_subtract);
-      return DelayedReset<std::remove_const_t<decltype(zeroed)>, std::remove_const_t<decltype(taken)>>{zeroed, taken};
+      return DelayedReset<std::remove_const_t<decltype(zeroed)>, std::remove_const_t<decltype(taken)>>{zeroed,
+                                                                                                       taken};
     }
   }
 

@@ -119,8 +119,9 @@ struct none {
 }  // namespace rheo::inline RHEO_ISA::surrogates
 
 /// Every closed-form surrogate; the position is its number. The first is the default and has kernels of its own.
-#define RHEO_SURROGATES \
-  atan, straight_through_estimator, triangular, fast_sigmoid, heaviside, sigmoid, spike_rate_escape, SFS, LSO, none
+#define RHEO_SURROGATES                                                                                   \
+  atan, straight_through_estimator, triangular, fast_sigmoid, heaviside, sigmoid, spike_rate_escape, SFS, \
+      LSO, none
 
 namespace rheo {
 
@@ -172,12 +173,14 @@ struct AnySpike {
 
 /// H(u - threshold) with the surrogate's derivative.
 template <class Surrogate, class V>
-RHEO_INLINE V spike(const Surrogate&, const V& u, const V& threshold) requires requires { typename NumberOf<V>::type; } {
+RHEO_INLINE V spike(const Surrogate&, const V& u, const V& threshold)
+requires requires { typename NumberOf<V>::type; }
+{
   return number_of<V>(u > threshold);
 }
 template <class Surrogate, class U, class Threshold>
-requires DualPair<U, Threshold> RHEO_INLINE auto spike(const Surrogate& surrogate, const U& u,
-                                                      const Threshold& threshold) {
+requires DualPair<U, Threshold>
+RHEO_INLINE auto spike(const Surrogate& surrogate, const U& u, const Threshold& threshold) {
   const auto above = u - threshold;
   using V = decltype(detach(above));
   return chain(number_of<V>(u > threshold), surrogate.factor(above.v), above);

@@ -23,17 +23,17 @@ inline constexpr int max_constants = 12;  // the neuron's, then threshold and gr
 /// A read-only sequence in which steps, or columns, may be one value repeated.
 template <class T>
 struct Sequence {
-  const T* data = nullptr;      // nullptr: zero throughout
-  std::int64_t step = 0;        // elements from one time step to the next; 0 = the same row at every step
-  std::int64_t column = 1;      // 1, or 0 = the same value in every column
+  const T* data = nullptr;  // nullptr: zero throughout
+  std::int64_t step = 0;    // elements from one time step to the next; 0 = the same row at every step
+  std::int64_t column = 1;  // 1, or 0 = the same value in every column
 };
 
 template <class T>
 struct NeuronCall {
-  std::int64_t steps = 0;    // T
-  std::int64_t columns = 0;  // B * N
-  std::int64_t period = 1;   // values of a per-neuron constant
-  Sequence<T> x;             // [T, columns]
+  std::int64_t steps = 0;                  // T
+  std::int64_t columns = 0;                // B * N
+  std::int64_t period = 1;                 // values of a per-neuron constant
+  Sequence<T> x;                           // [T, columns]
   const T* state[max_states] = {};         // before the first step; nullptr = zero
   const T* constants[max_constants] = {};  // one value each, or `period` values
   bool per_neuron[max_constants] = {};
@@ -44,29 +44,32 @@ struct NeuronCall {
 
 template <class T>
 struct ForwardCall : NeuronCall<T> {
-  T* spk = nullptr;                  // [T, columns]
-  T* traces[max_states] = {};        // [T, columns] each, or nullptr
-  T* last_state[max_states] = {};    // [columns] each, or nullptr
-  bool streaming = false;            // results are too large to stay in cache: write around it
+  T* spk = nullptr;                // [T, columns]
+  T* traces[max_states] = {};      // [T, columns] each, or nullptr
+  T* last_state[max_states] = {};  // [columns] each, or nullptr
+  bool streaming = false;          // results are too large to stay in cache: write around it
 };
 
 template <class T>
 struct BackwardCall : NeuronCall<T> {
-  const T* traces[max_states] = {};       // of the forward, if all were kept; else states are computed again from x
-  Sequence<T> grad_spk;                   // [T, columns]
+  const T* traces[max_states] =
+      {};                // of the forward, if all were kept; else states are computed again from x
+  Sequence<T> grad_spk;  // [T, columns]
   Sequence<T> grad_traces[max_states];
   const T* grad_last_state[max_states] = {};  // [columns] or nullptr
-  T* grad_x = nullptr;                    // [T, columns], or [columns] where x.step is 0
-  T* grad_state[max_states] = {};         // [columns]
-  T* grad_constants[max_constants] = {};  // [columns] each
-  bool learning = false;                  // any constant gradient asked for
+  T* grad_x = nullptr;                        // [T, columns], or [columns] where x.step is 0
+  T* grad_state[max_states] = {};             // [columns]
+  T* grad_constants[max_constants] = {};      // [columns] each
+  bool learning = false;                      // any constant gradient asked for
   bool streaming = false;
 };
 
 template <class T>
 struct NeuronLoops {
-  void (*forward)(const ForwardCall<T>&, std::int64_t begin, std::int64_t end, T* workspace) noexcept = nullptr;
-  void (*backward)(const BackwardCall<T>&, std::int64_t begin, std::int64_t end, T* workspace) noexcept = nullptr;
+  void (*forward)(const ForwardCall<T>&, std::int64_t begin, std::int64_t end,
+                  T* workspace) noexcept = nullptr;
+  void (*backward)(const BackwardCall<T>&, std::int64_t begin, std::int64_t end,
+                   T* workspace) noexcept = nullptr;
 };
 
 /// One neuron's kernels for one instruction set.
@@ -87,14 +90,15 @@ struct NeuronKernels {
 /// How a call is cut: columns walked together, and steps whose states are kept together in the backward.
 /// Depends on sizes alone, never on threads or instruction set.
 struct Plan {
-  std::int64_t tile;       // columns
-  std::int64_t segment;    // steps
+  std::int64_t tile;     // columns
+  std::int64_t segment;  // steps
   std::int64_t segments;
   std::int64_t workspace;  // elements
 };
 
 RHEO_API Plan plan_forward(std::int64_t steps, int states, int constants, std::int64_t element_size);
-RHEO_API Plan plan_backward(std::int64_t steps, int states, int constants, std::int64_t element_size, bool traces_kept);
+RHEO_API Plan plan_backward(std::int64_t steps, int states, int constants, std::int64_t element_size,
+                            bool traces_kept);
 
 /// out[n] = sum over b of rows[b * period + n], in a fixed order, in double.
 template <class T>

@@ -21,13 +21,15 @@ Plan plan_forward(std::int64_t steps, int states, int constants, std::int64_t) {
   return {tile, steps, 1, rows * tile};
 }
 
-Plan plan_backward(std::int64_t steps, int states, int constants, std::int64_t element_size, bool traces_kept) {
+Plan plan_backward(std::int64_t steps, int states, int constants, std::int64_t element_size,
+                   bool traces_kept) {
   const std::int64_t per_column = std::max<std::int64_t>(1, states * element_size);
   std::int64_t tile = widest_tile;
   std::int64_t segment = steps;
   if (!traces_kept) {
     while (tile > narrowest_tile && steps * tile * per_column > history_bytes) tile /= 2;
-    segment = std::clamp<std::int64_t>(history_bytes / (tile * per_column), 1, std::max<std::int64_t>(1, steps));
+    segment =
+        std::clamp<std::int64_t>(history_bytes / (tile * per_column), 1, std::max<std::int64_t>(1, steps));
   }
   const std::int64_t segments = traces_kept ? 1 : std::max<std::int64_t>(1, ceil_div(steps, segment));
   const std::int64_t history = traces_kept ? 0 : segment;

@@ -33,8 +33,8 @@ Isa choose() {
     for (int i = 0; i < isa_count; ++i) {
       if (names[i] == forced && is_available(static_cast<Isa>(i))) return static_cast<Isa>(i);
     }
-    throw std::invalid_argument("[RHEOBASE_ISA] must be one of " + available_names() + " on this machine, got '" +
-                                forced + "'");
+    throw std::invalid_argument("[RHEOBASE_ISA] must be one of " + available_names() +
+                                " on this machine, got '" + forced + "'");
   }
   for (int i = isa_count; i-- > 0;) {
     if (is_available(static_cast<Isa>(i))) return static_cast<Isa>(i);
@@ -104,7 +104,8 @@ const KernelTable* find_kernels(std::string_view kind) noexcept {
 
 bool add_kernels(const KernelTable& table) {
   const auto same = [&](const KernelTable& other) {
-    return table.isa[0].f32.forward == other.isa[0].f32.forward && table.isa[0].f32.backward == other.isa[0].f32.backward;
+    return table.isa[0].f32.forward == other.isa[0].f32.forward &&
+           table.isa[0].f32.backward == other.isa[0].f32.backward;
   };
   if (const KernelTable* known = find_kernels(table.kind)) return same(*known);
   const std::scoped_lock hold(added().lock);

@@ -17,7 +17,7 @@ struct Leaky {
   static constexpr NeuronInfo info{
       .name = "Leaky",
       .brief = "first-order leaky integrate-and-fire",
-      .params = {{"beta", 0.9, Domain::unit_interval, "1", "decay of the membrane per step, clamped to [0, 1]"}},
+      .params = {{"beta", 0.9, Domain::unit_interval, "1", "decay of the membrane per step"}},
       .states = {{"mem", "1", "membrane potential"}},
   };
 

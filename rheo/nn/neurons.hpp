@@ -59,17 +59,17 @@ class NeuronHolder : public Neuron {
 
 }  // namespace rheo::nn
 
-#define RHEO_NEURON(Type, stem)                                     \
-  namespace rheo::inline RHEO_ISA::neurons {                        \
-  struct Type;                                                      \
-  }                                                                 \
-  namespace rheo::ops {                                             \
-  template <>                                                       \
-  RHEO_API const NeuronEntry& neuron_entry<neurons::Type>();        \
-  }                                                                 \
-  namespace rheo::nn {                                              \
-  using Type = NeuronHolder<neurons::Type, options::Type>;          \
-  using Type##Options = Type::Options;                              \
+#define RHEO_NEURON(Type, stem)                              \
+  namespace rheo::inline RHEO_ISA::neurons {                 \
+  struct Type;                                               \
+  }                                                          \
+  namespace rheo::ops {                                      \
+  template <>                                                \
+  RHEO_API const NeuronEntry& neuron_entry<neurons::Type>(); \
+  }                                                          \
+  namespace rheo::nn {                                       \
+  using Type = NeuronHolder<neurons::Type, options::Type>;   \
+  using Type##Options = Type::Options;                       \
   }
 #include "rheo/neurons/list.inc"
 #undef RHEO_NEURON

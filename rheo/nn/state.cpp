@@ -26,8 +26,8 @@ const at::Tensor& State::operator[](std::string_view name) const {
   }
   std::string known;
   for (const auto& entry : entries_) known += (known.empty() ? "" : ", ") + entry.first;
-  throw ValueError("[State] name must be one of the states held (" + (known.empty() ? "none" : known) + "), got '" +
-                   std::string(name) + "'");
+  throw ValueError("[State] name must be one of the states held (" + (known.empty() ? "none" : known) +
+                   "), got '" + std::string(name) + "'");
 }
 
 std::vector<std::string> State::names() const {

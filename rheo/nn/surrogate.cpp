@@ -34,7 +34,8 @@ std::vector<std::string> Surrogate::names() {
 }
 
 Surrogate Surrogate::by_name(std::string_view name, const std::vector<std::pair<std::string, double>>& args) {
-  const auto* found = std::find_if(std::begin(known), std::end(known), [&](const Known& k) { return k.name == name; });
+  const auto* found =
+      std::find_if(std::begin(known), std::end(known), [&](const Known& k) { return k.name == name; });
   if (found == std::end(known)) {
     const auto all = names();
     const auto near = nearest_name(name, all);

@@ -23,7 +23,8 @@ class RHEO_API Surrogate {
   explicit Surrogate(ops::SpikeGradient gradient) : gradient_(std::move(gradient)) {}
 
   /// By name, arguments by name: by_name("fast_sigmoid", {{"slope", 10}}). Throws ValueError for unknown names.
-  static Surrogate by_name(std::string_view name, const std::vector<std::pair<std::string, double>>& args = {});
+  static Surrogate by_name(std::string_view name,
+                           const std::vector<std::pair<std::string, double>>& args = {});
   static std::vector<std::string> names();
 
   const SurrogateCall& call() const { return call_; }
@@ -42,7 +43,9 @@ class RHEO_API Surrogate {
 
 namespace surrogate {
 
-inline Surrogate make(SurrogateKind kind, double a = 0, double b = 0) { return Surrogate(SurrogateCall{kind, {a, b}}); }
+inline Surrogate make(SurrogateKind kind, double a = 0, double b = 0) {
+  return Surrogate(SurrogateCall{kind, {a, b}});
+}
 inline Surrogate atan(double alpha = 2) { return make(SurrogateKind::atan, alpha); }
 inline Surrogate straight_through_estimator() { return make(SurrogateKind::straight_through_estimator); }
 inline Surrogate triangular(double threshold = 1) { return make(SurrogateKind::triangular, threshold); }

@@ -13,8 +13,10 @@ class Value {
  public:
   Value() = default;
   template <class T>
-  requires std::is_arithmetic_v<T> Value(T number)
-      : tensor_(at::scalar_tensor(static_cast<double>(number), at::TensorOptions().dtype(c10::get_default_dtype_as_scalartype()))) {}
+  requires std::is_arithmetic_v<T>
+  Value(T number)
+      : tensor_(at::scalar_tensor(static_cast<double>(number),
+                                  at::TensorOptions().dtype(c10::get_default_dtype_as_scalartype()))) {}
   Value(at::Tensor tensor) : tensor_(std::move(tensor)) {}
 
   bool given() const { return tensor_.defined(); }

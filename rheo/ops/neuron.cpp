@@ -48,8 +48,10 @@ constexpr std::string_view surrogate_names[] = {
 SurrogateCall surrogate_of(std::string_view name, at::ArrayRef<double> args) {
   SurrogateCall call;
   const auto* found = std::find(std::begin(surrogate_names), std::end(surrogate_names), name);
-  if (found == std::end(surrogate_names)) refuse("[neuron] surrogate must be the name of a surrogate, got '", name, "'");
-  if (args.size() > max_surrogate_args) refuse("[neuron] surrogate_args must be at most 2 numbers, got ", args.size());
+  if (found == std::end(surrogate_names))
+    refuse("[neuron] surrogate must be the name of a surrogate, got '", name, "'");
+  if (args.size() > max_surrogate_args)
+    refuse("[neuron] surrogate_args must be at most 2 numbers, got ", args.size());
   call.kind = static_cast<SurrogateKind>(found - std::begin(surrogate_names));
   for (std::size_t i = 0; i < max_surrogate_args; ++i) call.args[i] = i < args.size() ? args[i] : 0;
   return call;
@@ -66,8 +68,8 @@ struct Shape {
   std::int64_t steps, columns, period;
 };
 
-Shape check(const kernels::KernelTable& table, const at::Tensor& x, at::TensorList state, at::TensorList constants,
-            std::int64_t steps, std::int64_t reset) {
+Shape check(const kernels::KernelTable& table, const at::Tensor& x, at::TensorList state,
+            at::TensorList constants, std::int64_t steps, std::int64_t reset) {
   const auto kind = table.kind;
   if (x.dim() < 1) refuse("[", kind, "] x must have a time dimension, [T, ...], got shape ", x.sizes());
   if (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble) {
@@ -77,17 +79,19 @@ Shape check(const kernels::KernelTable& table, const at::Tensor& x, at::TensorLi
   if (x.size(0) != steps && x.size(0) != 1) {
     refuse("[", kind, "] x must have ", steps, " time steps, or 1 that repeats, got shape ", x.sizes());
   }
-  if (reset < 0 || reset > 2) refuse("[", kind, "] reset must be 0 (subtract), 1 (zero) or 2 (none), got ", reset);
+  if (reset < 0 || reset > 2)
+    refuse("[", kind, "] reset must be 0 (subtract), 1 (zero) or 2 (none), got ", reset);
   const auto row = x.sizes().slice(1);
   const std::int64_t columns = c10::multiply_integers(row);
   if (!state.empty() && static_cast<int>(state.size()) != table.states) {
     refuse("[", kind, "] state must hold ", table.states, " tensors, got ", state.size());
   }
   for (const auto& s : state) {
-    if (s.sizes() != row) refuse("[", kind, "] state must have the shape of one step of x, ", row, ", got ", s.sizes());
+    if (s.sizes() != row)
+      refuse("[", kind, "] state must have the shape of one step of x, ", row, ", got ", s.sizes());
     if (s.scalar_type() != x.scalar_type() || s.device() != x.device()) {
-      refuse("[", kind, "] state must be ", x.scalar_type(), " on ", x.device(), " as x is, got ", s.scalar_type(), " on ",
-             s.device());
+      refuse("[", kind, "] state must be ", x.scalar_type(), " on ", x.device(), " as x is, got ",
+             s.scalar_type(), " on ", s.device());
     }
   }
   if (static_cast<int>(constants.size()) != table.constants + 2) {
@@ -112,7 +116,8 @@ Shape check(const kernels::KernelTable& table, const at::Tensor& x, at::TensorLi
 
 template <class T>
 void fill_call(kernels::NeuronCall<T>& call, const Shape& shape, const at::Tensor& x, at::TensorList state,
-               at::TensorList constants, std::int64_t reset, bool reset_delay, const SurrogateCall& surrogate) {
+               at::TensorList constants, std::int64_t reset, bool reset_delay,
+               const SurrogateCall& surrogate) {
   call.steps = shape.steps;
   call.columns = shape.columns;
   call.period = shape.period;
@@ -139,7 +144,8 @@ bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 ==
 template <class T>
 bool should_stream(const Shape& shape, const void* out) {
   const auto size = static_cast<std::int64_t>(sizeof(T));
-  return shape.steps * shape.columns * size >= streaming_bytes && shape.columns * size % 64 == 0 && aligned(out);
+  return shape.steps * shape.columns * size >= streaming_bytes && shape.columns * size % 64 == 0 &&
+         aligned(out);
 }
 
 /// Splits the columns over libtorch's threads.
@@ -166,8 +172,8 @@ const kernels::NeuronLoops<T>& loops_of(const kernels::KernelTable& table) {
 
 template <class T>
 NeuronOutputs forward_cpu(const kernels::KernelTable& table, const Shape& shape, const at::Tensor& x,
-                          at::TensorList state, at::TensorList constants, std::int64_t reset, bool reset_delay,
-                          const SurrogateCall& surrogate, std::int64_t outputs) {
+                          at::TensorList state, at::TensorList constants, std::int64_t reset,
+                          bool reset_delay, const SurrogateCall& surrogate, std::int64_t outputs) {
   const auto xc = x.contiguous();
   const auto sc = contiguous(state);
   const auto cc = contiguous(constants);
@@ -192,13 +198,16 @@ NeuronOutputs forward_cpu(const kernels::KernelTable& table, const Shape& shape,
   const auto plan = kernels::plan_forward(shape.steps, table.states, table.constants + 2, sizeof(T));
   const auto loop = loops_of<T>(table).forward;
   run(shape, plan.workspace * static_cast<std::int64_t>(sizeof(T)),
-      [&](std::int64_t begin, std::int64_t end, void* workspace) { loop(call, begin, end, static_cast<T*>(workspace)); });
+      [&](std::int64_t begin, std::int64_t end, void* workspace) {
+        loop(call, begin, end, static_cast<T*>(workspace));
+      });
   return out;
 }
 
-NeuronOutputs neuron_cpu(std::string_view kind, const at::Tensor& x, at::TensorList state, at::TensorList constants,
-                         std::int64_t steps, std::int64_t reset, bool reset_delay, std::string_view surrogate,
-                         at::ArrayRef<double> surrogate_args, std::int64_t outputs) {
+NeuronOutputs neuron_cpu(std::string_view kind, const at::Tensor& x, at::TensorList state,
+                         at::TensorList constants, std::int64_t steps, std::int64_t reset, bool reset_delay,
+                         std::string_view surrogate, at::ArrayRef<double> surrogate_args,
+                         std::int64_t outputs) {
   const auto& table = table_of(kind);
   const auto shape = check(table, x, state, constants, steps, reset);
   const auto s = surrogate_of(surrogate, surrogate_args);
@@ -233,8 +242,8 @@ kernels::Sequence<T> sequence_of(const std::optional<at::Tensor>& g, at::Tensor&
 template <class T>
 NeuronOutputs backward_cpu(const kernels::KernelTable& table, const Shape& shape,
                            const std::optional<at::Tensor>& grad_spk, const OptionalTensors& grad_traces,
-                           const OptionalTensors& grad_state, const at::Tensor& x,
-                           at::TensorList state, at::TensorList constants, at::TensorList traces, std::int64_t reset,
+                           const OptionalTensors& grad_state, const at::Tensor& x, at::TensorList state,
+                           at::TensorList constants, at::TensorList traces, std::int64_t reset,
                            bool reset_delay, const SurrogateCall& surrogate, std::int64_t needs) {
   const auto xc = x.contiguous();
   const auto sc = contiguous(state);
@@ -250,7 +259,8 @@ NeuronOutputs backward_cpu(const kernels::KernelTable& table, const Shape& shape
   call.grad_spk = sequence_of<T>(grad_spk, held[0]);
   for (std::size_t k = 0; k < static_cast<std::size_t>(table.states); ++k) {
     if (!tc.empty()) call.traces[k] = tc[k].const_data_ptr<T>();
-    call.grad_traces[k] = sequence_of<T>(k < grad_traces.size() ? grad_traces.get(k) : std::nullopt, held[1 + 2 * k]);
+    call.grad_traces[k] =
+        sequence_of<T>(k < grad_traces.size() ? grad_traces.get(k) : std::nullopt, held[1 + 2 * k]);
     const auto g = k < grad_state.size() ? grad_state.get(k) : std::nullopt;
     if (g.has_value() && g->defined()) {
       held[2 + 2 * k] = g->contiguous();
@@ -280,10 +290,13 @@ NeuronOutputs backward_cpu(const kernels::KernelTable& table, const Shape& shape
   }
   if (shape.columns == 0) return out;
   if (shape.steps == 0 && needed(0)) grad_x.zero_();
-  const auto plan = kernels::plan_backward(shape.steps, table.states, table.constants + 2, sizeof(T), !tc.empty());
+  const auto plan =
+      kernels::plan_backward(shape.steps, table.states, table.constants + 2, sizeof(T), !tc.empty());
   const auto loop = loops_of<T>(table).backward;
   run(shape, plan.workspace * static_cast<std::int64_t>(sizeof(T)),
-      [&](std::int64_t begin, std::int64_t end, void* workspace) { loop(call, begin, end, static_cast<T*>(workspace)); });
+      [&](std::int64_t begin, std::int64_t end, void* workspace) {
+        loop(call, begin, end, static_cast<T*>(workspace));
+      });
   for (std::size_t k = 0; k < constants.size(); ++k) {
     if (call.grad_constants[k] == nullptr) continue;
     kernels::reduce_columns(rows[k].const_data_ptr<T>(), shape.columns, cc[k].numel(),
@@ -295,17 +308,17 @@ NeuronOutputs backward_cpu(const kernels::KernelTable& table, const Shape& shape
 NeuronOutputs neuron_backward_cpu(std::string_view kind, const std::optional<at::Tensor>& grad_spk,
                                   const OptionalTensors& grad_traces, const OptionalTensors& grad_state,
                                   const at::Tensor& x, at::TensorList state, at::TensorList constants,
-                                  at::TensorList traces, std::int64_t steps, std::int64_t reset, bool reset_delay,
-                                  std::string_view surrogate, at::ArrayRef<double> surrogate_args,
-                                  std::int64_t needs) {
+                                  at::TensorList traces, std::int64_t steps, std::int64_t reset,
+                                  bool reset_delay, std::string_view surrogate,
+                                  at::ArrayRef<double> surrogate_args, std::int64_t needs) {
   const auto& table = table_of(kind);
   const auto shape = check(table, x, state, constants, steps, reset);
   const auto s = surrogate_of(surrogate, surrogate_args);
   return x.scalar_type() == at::kFloat
-             ? backward_cpu<float>(table, shape, grad_spk, grad_traces, grad_state, x, state, constants, traces, reset,
-                                   reset_delay, s, needs)
-             : backward_cpu<double>(table, shape, grad_spk, grad_traces, grad_state, x, state, constants, traces, reset,
-                                    reset_delay, s, needs);
+             ? backward_cpu<float>(table, shape, grad_spk, grad_traces, grad_state, x, state, constants,
+                                   traces, reset, reset_delay, s, needs)
+             : backward_cpu<double>(table, shape, grad_spk, grad_traces, grad_state, x, state, constants,
+                                    traces, reset, reset_delay, s, needs);
 }
 
 // ---- shapes only -----------------------------------------------------------------------------------------------
@@ -344,9 +357,10 @@ std::string_view to_string(SurrogateKind kind) { return surrogate_names[static_c
 
 namespace detail {
 
-NeuronOutputs neuron_op(std::string_view kind, const at::Tensor& x, at::TensorList state, at::TensorList constants,
-                        std::int64_t steps, std::int64_t reset, bool reset_delay, std::string_view surrogate,
-                        at::ArrayRef<double> surrogate_args, std::int64_t outputs) {
+NeuronOutputs neuron_op(std::string_view kind, const at::Tensor& x, at::TensorList state,
+                        at::TensorList constants, std::int64_t steps, std::int64_t reset, bool reset_delay,
+                        std::string_view surrogate, at::ArrayRef<double> surrogate_args,
+                        std::int64_t outputs) {
   static const auto op =
       c10::Dispatcher::singleton().findSchemaOrThrow("rheobase::neuron", "").typed<NeuronSignature>();
   return op.call(kind, x, state, constants, steps, reset, reset_delay, surrogate, surrogate_args, outputs);
@@ -355,28 +369,30 @@ NeuronOutputs neuron_op(std::string_view kind, const at::Tensor& x, at::TensorLi
 NeuronOutputs neuron_backward_op(std::string_view kind, const std::optional<at::Tensor>& grad_spk,
                                  const OptionalTensors& grad_traces, const OptionalTensors& grad_state,
                                  const at::Tensor& x, at::TensorList state, at::TensorList constants,
-                                 at::TensorList traces, std::int64_t steps, std::int64_t reset, bool reset_delay,
-                                 std::string_view surrogate, at::ArrayRef<double> surrogate_args, std::int64_t needs) {
+                                 at::TensorList traces, std::int64_t steps, std::int64_t reset,
+                                 bool reset_delay, std::string_view surrogate,
+                                 at::ArrayRef<double> surrogate_args, std::int64_t needs) {
   static const auto op = c10::Dispatcher::singleton()
                              .findSchemaOrThrow("rheobase::neuron_backward", "")
                              .typed<NeuronBackwardSignature>();
-  return op.call(kind, grad_spk, grad_traces, grad_state, x, state, constants, traces, steps, reset, reset_delay,
-                 surrogate, surrogate_args, needs);
+  return op.call(kind, grad_spk, grad_traces, grad_state, x, state, constants, traces, steps, reset,
+                 reset_delay, surrogate, surrogate_args, needs);
 }
 
 }  // namespace detail
 
 NeuronResult neuron(const NeuronCall& call) {
-  auto [spk, traces, state] =
-      detail::neuron_op(call.kind, call.x, call.state, call.constants, call.steps, static_cast<std::int64_t>(call.reset),
-                        call.reset_delay, to_string(call.surrogate.kind), call.surrogate.args, call.traces ? 1 : 0);
+  auto [spk, traces, state] = detail::neuron_op(
+      call.kind, call.x, call.state, call.constants, call.steps, static_cast<std::int64_t>(call.reset),
+      call.reset_delay, to_string(call.surrogate.kind), call.surrogate.args, call.traces ? 1 : 0);
   return {std::move(spk), std::move(traces), std::move(state)};
 }
 
 // The typed function above and the registration stand in one file: whoever calls the one links the other.
 TORCH_LIBRARY(rheobase, m) {
   m.def(
-      "neuron(str kind, Tensor x, Tensor[] state, Tensor[] constants, SymInt steps, int reset, bool reset_delay, "
+      "neuron(str kind, Tensor x, Tensor[] state, Tensor[] constants, SymInt steps, int reset, bool "
+      "reset_delay, "
       "str surrogate, float[] surrogate_args, int outputs) -> (Tensor, Tensor[], Tensor[])",
       {at::Tag::pt2_compliant_tag});
   m.def(

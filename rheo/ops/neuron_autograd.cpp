@@ -13,13 +13,14 @@ using torch::autograd::variable_list;
 
 struct NeuronFunction : torch::autograd::Function<NeuronFunction> {
   // tensors: x, states, constants
-  static variable_list forward(AutogradContext* ctx, at::TensorList tensors, std::string_view kind, std::int64_t states,
-                               std::int64_t steps, std::int64_t reset, bool reset_delay, std::string_view surrogate,
-                               at::ArrayRef<double> surrogate_args, std::int64_t outputs) {
+  static variable_list forward(AutogradContext* ctx, at::TensorList tensors, std::string_view kind,
+                               std::int64_t states, std::int64_t steps, std::int64_t reset, bool reset_delay,
+                               std::string_view surrogate, at::ArrayRef<double> surrogate_args,
+                               std::int64_t outputs) {
     const auto n = static_cast<std::size_t>(states);
     const at::AutoDispatchBelowADInplaceOrView below;
-    auto [spk, traces, last] = neuron_op(kind, tensors[0], tensors.slice(1, n), tensors.slice(1 + n), steps, reset,
-                                         reset_delay, surrogate, surrogate_args, outputs);
+    auto [spk, traces, last] = neuron_op(kind, tensors[0], tensors.slice(1, n), tensors.slice(1 + n), steps,
+                                         reset, reset_delay, surrogate, surrogate_args, outputs);
     auto saved = tensors.vec();
     saved.insert(saved.end(), traces.begin(), traces.end());
     ctx->save_for_backward(saved);
@@ -56,7 +57,9 @@ struct NeuronFunction : torch::autograd::Function<NeuronFunction> {
     if (needs == 0 || !any) return result;
 
     OptionalTensors grad_traces, grad_state;
-    const auto given = [](const at::Tensor& g) { return g.defined() ? std::optional<at::Tensor>(g) : std::nullopt; };
+    const auto given = [](const at::Tensor& g) {
+      return g.defined() ? std::optional<at::Tensor>(g) : std::nullopt;
+    };
     for (std::size_t k = 0; k < traces; ++k) grad_traces.push_back(given(grads[1 + k]));
     for (std::size_t k = 1 + traces; k < grads.size(); ++k) grad_state.push_back(given(grads[k]));
     const auto surrogate_args = data["surrogate_args"].toDoubleVector();
@@ -64,8 +67,8 @@ struct NeuronFunction : torch::autograd::Function<NeuronFunction> {
     const auto surrogate = data["surrogate"].toStringRef();
     auto [grad_x, grad_first, grad_constants] = neuron_backward_op(
         kind, given(grads[0]), grad_traces, grad_state, all[0], all.slice(1, states),
-        all.slice(1 + states, count - 1 - states), all.slice(count), data["steps"].toInt(), data["reset"].toInt(),
-        data["reset_delay"].toBool(), surrogate, surrogate_args, needs);
+        all.slice(1 + states, count - 1 - states), all.slice(count), data["steps"].toInt(),
+        data["reset"].toInt(), data["reset_delay"].toBool(), surrogate, surrogate_args, needs);
     const auto put = [&](std::size_t at, at::Tensor& g) {
       if ((needs >> at) & 1) result[at] = std::move(g);
     };
@@ -83,18 +86,20 @@ bool any_requires_grad(at::TensorList list) {
 }  // namespace
 
 NeuronOutputs neuron_autograd(std::string_view kind, const at::Tensor& x, at::TensorList state,
-                              at::TensorList constants, std::int64_t steps, std::int64_t reset, bool reset_delay,
-                              std::string_view surrogate, at::ArrayRef<double> surrogate_args, std::int64_t outputs) {
+                              at::TensorList constants, std::int64_t steps, std::int64_t reset,
+                              bool reset_delay, std::string_view surrogate,
+                              at::ArrayRef<double> surrogate_args, std::int64_t outputs) {
   if (!at::GradMode::is_enabled() ||
       !(x.requires_grad() || any_requires_grad(state) || any_requires_grad(constants))) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    return neuron_op(kind, x, state, constants, steps, reset, reset_delay, surrogate, surrogate_args, outputs);
+    return neuron_op(kind, x, state, constants, steps, reset, reset_delay, surrogate, surrogate_args,
+                     outputs);
   }
   variable_list tensors{x};
   tensors.insert(tensors.end(), state.begin(), state.end());
   tensors.insert(tensors.end(), constants.begin(), constants.end());
-  auto out = NeuronFunction::apply(at::TensorList(tensors), kind, static_cast<std::int64_t>(state.size()), steps, reset,
-                                   reset_delay, surrogate, surrogate_args, outputs);
+  auto out = NeuronFunction::apply(at::TensorList(tensors), kind, static_cast<std::int64_t>(state.size()),
+                                   steps, reset, reset_delay, surrogate, surrogate_args, outputs);
   // out: spk, traces (if asked for), one last state per state of the neuron
   const std::size_t states = (outputs & 1) ? (out.size() - 1) / 2 : out.size() - 1;
   const auto split = out.end() - static_cast<std::ptrdiff_t>(states);
@@ -104,18 +109,19 @@ NeuronOutputs neuron_autograd(std::string_view kind, const at::Tensor& x, at::Te
 NeuronOutputs neuron_backward_autograd(std::string_view kind, const std::optional<at::Tensor>& grad_spk,
                                        const OptionalTensors& grad_traces, const OptionalTensors& grad_state,
                                        const at::Tensor& x, at::TensorList state, at::TensorList constants,
-                                       at::TensorList traces, std::int64_t steps, std::int64_t reset, bool reset_delay,
-                                       std::string_view surrogate, at::ArrayRef<double> surrogate_args,
-                                       std::int64_t needs) {
+                                       at::TensorList traces, std::int64_t steps, std::int64_t reset,
+                                       bool reset_delay, std::string_view surrogate,
+                                       at::ArrayRef<double> surrogate_args, std::int64_t needs) {
   bool wants = grad_spk.has_value() && grad_spk->requires_grad();
   wants = wants || x.requires_grad() || any_requires_grad(state) || any_requires_grad(constants);
   if (at::GradMode::is_enabled() && wants) {
-    throw RuntimeError("[" + std::string(kind) +
-                       "] the fused backward has no derivative of its own: for second derivatives set fused = false");
+    throw RuntimeError(
+        "[" + std::string(kind) +
+        "] the fused backward has no derivative of its own: for second derivatives set fused = false");
   }
   const at::AutoDispatchBelowADInplaceOrView below;
-  return neuron_backward_op(kind, grad_spk, grad_traces, grad_state, x, state, constants, traces, steps, reset,
-                            reset_delay, surrogate, surrogate_args, needs);
+  return neuron_backward_op(kind, grad_spk, grad_traces, grad_state, x, state, constants, traces, steps,
+                            reset, reset_delay, surrogate, surrogate_args, needs);
 }
 
 }  // namespace rheo::ops::detail

@@ -45,7 +45,8 @@ struct NeuronEntry {
   /// Fills in the parameters that follow from the given ones.
   RawTensors (*complete)(const RawTensors&) = nullptr;
   /// Calls refuse(parameter, rule, value) for what the equations cannot use.
-  void (*check)(const RawNumbers&, const std::function<void(const char*, const char*, double)>& refuse) = nullptr;
+  void (*check)(const RawNumbers&,
+                const std::function<void(const char*, const char*, double)>& refuse) = nullptr;
   /// Marks which of the completed parameters remain the source of the others.
   void (*settle)(bool* given, const bool* learned,
                  const std::function<void(const char*, const char*, double)>& refuse) = nullptr;
@@ -58,6 +59,7 @@ template <class N>
 const NeuronEntry& neuron_entry();
 
 /// A spike and its surrogate gradient on a tensor, differentiable twice: H(u) forward.
-RHEO_API at::Tensor spike(const at::Tensor& u, const SurrogateCall& surrogate, const SpikeGradient& custom = {});
+RHEO_API at::Tensor spike(const at::Tensor& u, const SurrogateCall& surrogate,
+                          const SpikeGradient& custom = {});
 
 }  // namespace rheo::ops

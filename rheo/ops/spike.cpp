@@ -12,8 +12,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 struct SpikeFunction : torch::autograd::Function<SpikeFunction> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& u, std::int64_t kind, std::vector<double> args,
-                            const SpikeGradient* custom) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& u, std::int64_t kind,
+                            std::vector<double> args, const SpikeGradient* custom) {
     const auto spk = at::gt(u, 0).to(u.scalar_type());
     // A copy of the functor lives as long as the graph.
     std::int64_t held = 0;
@@ -56,7 +56,8 @@ struct SpikeFunction : torch::autograd::Function<SpikeFunction> {
 
 at::Tensor spike(const at::Tensor& u, const SurrogateCall& surrogate, const SpikeGradient& custom) {
   return SpikeFunction::apply(u, static_cast<std::int64_t>(surrogate.kind),
-                              std::vector<double>(std::begin(surrogate.args), std::end(surrogate.args)), &custom);
+                              std::vector<double>(std::begin(surrogate.args), std::end(surrogate.args)),
+                              &custom);
 }
 
 }  // namespace rheo::ops

@@ -23,7 +23,7 @@ struct Smooth {
 };
 inline double spike(const Smooth& s, double u, double threshold) { return s.value(u - threshold); }
 template <class U, class Threshold>
-  requires rheo::DualPair<U, Threshold>
+requires rheo::DualPair<U, Threshold>
 auto spike(const Smooth& s, const U& u, const Threshold& threshold) {
   const auto above = u - threshold;
   return rheo::chain(s.value(above.v), s.slope(above.v), above);

@@ -103,7 +103,8 @@ struct TileSequence {
   std::int64_t n = 0;
   T* repeated = nullptr;
 
-  RHEO_INLINE void open(const Sequence<T>& s, std::int64_t first_column, std::int64_t columns, Arena<T>& arena) {
+  RHEO_INLINE void open(const Sequence<T>& s, std::int64_t first_column, std::int64_t columns,
+                        Arena<T>& arena) {
     sequence = &s;
     begin = first_column;
     n = columns;
@@ -121,7 +122,8 @@ struct TileSequence {
       const T* data = sequence->data + begin;
       return {data + t * sequence->step, data + after * sequence->step};
     }
-    if (sequence->data != nullptr && sequence->step != 0) fill_row(repeated, n, sequence->data[t * sequence->step]);
+    if (sequence->data != nullptr && sequence->step != 0)
+      fill_row(repeated, n, sequence->data[t * sequence->step]);
     return {repeated, repeated};
   }
 };
@@ -166,8 +168,9 @@ struct NoSurrogate {};
 
 /// One step of a row: reads state `from`, writes state `to`, hands spike and state to `emit`.
 template <class N, ResetForm Form, class T, class Emit>
-RHEO_INLINE void step_row(const ConstantRows<N, T>& constants_of_tile, Reset reset, bool delay, const Row<T>& x,
-                          const T* const* from_rows, T* const* to_rows, std::int64_t n, Emit emit) {
+RHEO_INLINE void step_row(const ConstantRows<N, T>& constants_of_tile, Reset reset, bool delay,
+                          const Row<T>& x, const T* const* from_rows, T* const* to_rows, std::int64_t n,
+                          Emit emit) {
   constexpr int S = states_of<N>;
   constexpr int P = constants_of<N>;
   // Copies on the stack: what the loop stores cannot change them.
@@ -182,10 +185,10 @@ RHEO_INLINE void step_row(const ConstantRows<N, T>& constants_of_tile, Reset res
   for_row<T>(n, setup, [&](auto lane, std::int64_t i, const auto& resets) RHEO_LAMBDA {
     using V = decltype(lane);
     const auto s = N::make_state([&](auto k) RHEO_LAMBDA { return load<V>(from[decltype(k)::value] + i); });
-    const auto c =
-        N::make_constants([&](auto k) RHEO_LAMBDA { return constants.template at<V>(decltype(k)::value, i); });
-    const Rule<V, V, V, NoSurrogate, Form> rule{constants.template at<V>(P, i),
-                                                constants.template at<V>(P + 1, i), resets, {}};
+    const auto c = N::make_constants(
+        [&](auto k) RHEO_LAMBDA { return constants.template at<V>(decltype(k)::value, i); });
+    const Rule<V, V, V, NoSurrogate, Form> rule{
+        constants.template at<V>(P, i), constants.template at<V>(P + 1, i), resets, {}};
     x.prefetch(i);
     const auto out = N::step(s, x.template at<V>(i), c, rule);
     store_state<0>(to, i, out.state);
@@ -354,10 +357,10 @@ struct BackwardRow {
   static constexpr int S = states_of<N>;
   static constexpr int P = constants_of<N> + 2;
   Row<T> x, grad_spk;
-  const T* before[S];      // states before the step
-  Row<T> grad_trace[S];    // p = nullptr: none
-  T* adjoint[S];           // in: of the state after the step; out: of the state before it
-  T* grad_x = nullptr;     // nullptr: not asked for
+  const T* before[S];    // states before the step
+  Row<T> grad_trace[S];  // p = nullptr: none
+  T* adjoint[S];         // in: of the state after the step; out: of the state before it
+  T* grad_x = nullptr;   // nullptr: not asked for
   bool accumulate_x = false;
   bool streaming = false;
   T* grad_constants[P];
@@ -365,14 +368,16 @@ struct BackwardRow {
 
 template <class N, class T, bool Learning, class Surrogate>
 RHEO_INLINE void backward_row(const NeuronCall<T>& call, const ConstantRows<N, T>& constants_of_tile,
-                              const Surrogate& surrogate_of_call, const BackwardRow<N, T>& row, std::int64_t n) {
+                              const Surrogate& surrogate_of_call, const BackwardRow<N, T>& row,
+                              std::int64_t n) {
   constexpr int S = states_of<N>;
   constexpr int P = constants_of<N>;
   // Copies on the stack: what the loop stores cannot change them.
   const BackwardRow<N, T> r = row;
   const ConstantRows<N, T> constants = constants_of_tile;
   const Surrogate surrogate = surrogate_of_call;
-  const auto setup = [&](auto lane) RHEO_LAMBDA { return lane_factors<decltype(lane)>(call.reset, call.reset_delay); };
+  const auto setup = [&](auto lane)
+                         RHEO_LAMBDA { return lane_factors<decltype(lane)>(call.reset, call.reset_delay); };
   for_row<T>(n, setup, [&](auto lane, std::int64_t i, const auto& resets) RHEO_LAMBDA {
     using V = decltype(lane);
     const auto s = N::make_state([&](auto k) RHEO_LAMBDA {
@@ -411,8 +416,8 @@ RHEO_INLINE void backward_row(const NeuronCall<T>& call, const ConstantRows<N, T
 }
 
 template <class N, class T, bool Learning, class Surrogate>
-void backward_tile(const BackwardCall<T>& call, const Surrogate& surrogate, const Plan& plan, bool traces_kept,
-                   std::int64_t begin, std::int64_t n, T* workspace) noexcept {
+void backward_tile(const BackwardCall<T>& call, const Surrogate& surrogate, const Plan& plan,
+                   bool traces_kept, std::int64_t begin, std::int64_t n, T* workspace) noexcept {
   constexpr int S = states_of<N>;
   constexpr int P = constants_of<N> + 2;
   if (n <= 0) return;
@@ -430,7 +435,8 @@ void backward_tile(const BackwardCall<T>& call, const Surrogate& surrogate, cons
     first[k] = arena.take(n);
     copy_or_zero(first[k], call.state[k] != nullptr ? call.state[k] + begin : nullptr, n);
     r.adjoint[k] = arena.take(n);
-    copy_or_zero(r.adjoint[k], call.grad_last_state[k] != nullptr ? call.grad_last_state[k] + begin : nullptr, n);
+    copy_or_zero(r.adjoint[k], call.grad_last_state[k] != nullptr ? call.grad_last_state[k] + begin : nullptr,
+                 n);
   }
   if constexpr (Learning) {
     for (int k = 0; k < P; ++k) {
@@ -505,20 +511,21 @@ void backward_tile(const BackwardCall<T>& call, const Surrogate& surrogate, cons
   }
   if constexpr (Learning) {
     for (int k = 0; k < P; ++k) {
-      if (call.grad_constants[k] != nullptr) copy_or_zero<T>(call.grad_constants[k] + begin, r.grad_constants[k], n);
+      if (call.grad_constants[k] != nullptr)
+        copy_or_zero<T>(call.grad_constants[k] + begin, r.grad_constants[k], n);
     }
   }
 }
 
 template <class N, class T, bool Learning, class Surrogate>
-void backward_tiles(const BackwardCall<T>& call, const Surrogate& surrogate, std::int64_t begin, std::int64_t end,
-                    T* workspace) noexcept {
+void backward_tiles(const BackwardCall<T>& call, const Surrogate& surrogate, std::int64_t begin,
+                    std::int64_t end, T* workspace) noexcept {
   bool traces_kept = true;
   for (int k = 0; k < states_of<N>; ++k) traces_kept = traces_kept && call.traces[k] != nullptr;
   const Plan plan = plan_backward(call.steps, states_of<N>, constants_of<N> + 2, sizeof(T), traces_kept);
   for (std::int64_t b = begin; b < end; b += plan.tile) {
-    backward_tile<N, T, Learning>(call, surrogate, plan, traces_kept, b, end - b < plan.tile ? end - b : plan.tile,
-                                  workspace);
+    backward_tile<N, T, Learning>(call, surrogate, plan, traces_kept, b,
+                                  end - b < plan.tile ? end - b : plan.tile, workspace);
   }
   if (call.streaming) finish_streaming();
 }
@@ -535,10 +542,12 @@ struct GeneralSpike : AnySpike<T> {
 
 template <class N, class T>
 void backward(const BackwardCall<T>& call, std::int64_t begin, std::int64_t end, T* workspace) noexcept {
-  const T args[max_surrogate_args] = {static_cast<T>(call.surrogate.args[0]), static_cast<T>(call.surrogate.args[1])};
+  const T args[max_surrogate_args] = {static_cast<T>(call.surrogate.args[0]),
+                                      static_cast<T>(call.surrogate.args[1])};
   const DefaultSpike<T> arctan{{{args[0], args[1]}}};
   const GeneralSpike<T> any{{{args[0], args[1]}, call.surrogate.kind}};
-  const bool is_default = call.surrogate.kind == SurrogateKind::atan && is_default_reset(call.reset, call.reset_delay);
+  const bool is_default =
+      call.surrogate.kind == SurrogateKind::atan && is_default_reset(call.reset, call.reset_delay);
   if (call.learning) {
     is_default ? backward_tiles<N, T, true>(call, arctan, begin, end, workspace)
                : backward_tiles<N, T, true>(call, any, begin, end, workspace);

@@ -24,9 +24,9 @@ struct ExprMask {
   at::Tensor t;
 };
 
-#define RHEO_EXPR_OPERATOR_(op)                                                                       \
-  inline Expr operator op(const Expr& a, const Expr& b) { return {a.t op b.t}; }                      \
-  inline Expr operator op(const Expr& a, double b) { return {a.t op at::Scalar(b)}; }                 \
+#define RHEO_EXPR_OPERATOR_(op)                                                       \
+  inline Expr operator op(const Expr& a, const Expr& b) { return {a.t op b.t}; }      \
+  inline Expr operator op(const Expr& a, double b) { return {a.t op at::Scalar(b)}; } \
   inline Expr operator op(double a, const Expr& b) { return {at::Scalar(a) op b.t}; }
 RHEO_EXPR_OPERATOR_(+)
 RHEO_EXPR_OPERATOR_(-)

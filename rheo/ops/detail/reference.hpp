@@ -52,7 +52,8 @@ template <class N>
 std::vector<at::Tensor> derive_constants(const RawTensors& values) {
   const auto constants = N::derive(raw_of<N, Expr>(values));
   std::vector<at::Tensor> out;
-  unroll<N::constants_names::count>([&](auto k) { out.push_back(constants.template get<decltype(k)::value>().t); });
+  unroll<N::constants_names::count>(
+      [&](auto k) { out.push_back(constants.template get<decltype(k)::value>().t); });
   return out;
 }
 
@@ -74,8 +75,10 @@ RawTensors complete_parameters(const RawTensors& values) {
 }
 
 template <class N>
-void check_parameters(const RawNumbers& values, const std::function<void(const char*, const char*, double)>& refuse) {
-  if constexpr (requires { N::check(raw_of<N, double>(values), refuse); }) N::check(raw_of<N, double>(values), refuse);
+void check_parameters(const RawNumbers& values,
+                      const std::function<void(const char*, const char*, double)>& refuse) {
+  if constexpr (requires { N::check(raw_of<N, double>(values), refuse); })
+    N::check(raw_of<N, double>(values), refuse);
 }
 
 template <class N>
@@ -91,7 +94,8 @@ NeuronResult run_reference(const ReferenceCall& call) {
   const auto& x = call.x;
   const auto factor = [&](int on) { return fill(Expr{x}, on); };
   const Rule<Expr, Expr, Expr, ExprSpike> rule{Expr{call.constants[P]}, Expr{call.constants[P + 1]},
-                                               reset_factors(call.reset, call.reset_delay, factor), ExprSpike{&call}};
+                                               reset_factors(call.reset, call.reset_delay, factor),
+                                               ExprSpike{&call}};
   const auto constants = N::make_constants([&](auto k) { return Expr{call.constants[decltype(k)::value]}; });
   auto state = N::make_state([&](auto k) {
     constexpr std::size_t K = decltype(k)::value;
@@ -103,7 +107,8 @@ NeuronResult run_reference(const ReferenceCall& call) {
     auto out = N::step(state, Expr{x.size(0) == 1 ? x.select(0, 0) : x.select(0, t)}, constants, rule);
     state = out.state;
     spikes.push_back(out.spk.t);
-    unroll<S>([&](auto k) { traces[decltype(k)::value].push_back(state.template get<decltype(k)::value>().t); });
+    unroll<S>(
+        [&](auto k) { traces[decltype(k)::value].push_back(state.template get<decltype(k)::value>().t); });
   }
   std::vector<std::int64_t> sizes = x.sizes().vec();
   sizes[0] = call.steps;
