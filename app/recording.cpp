@@ -77,6 +77,7 @@ void draw_lines(plot::Panel& panel, const Recording& recording, const Trace& tra
   const std::size_t count = same ? 1 : std::min(recording.neurons, lines_shown);
   for (std::size_t n = 0; n < count; ++n) {
     plot::LineStyle style;
+    style.steps = &trace == &recording.input;  // a current holds for its whole step
     if (legend && count > 1) style.label = "neuron " + std::to_string(n);
     if (recording.neurons == 1 || (same && &trace == &recording.input)) {
       style.colour = &trace == &recording.input ? plot::colour::orange : plot::colour::blue;
