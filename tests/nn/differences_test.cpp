@@ -1,5 +1,5 @@
-// Where Rheobase differs from snnTorch 1.0.0 on purpose: one test per row of that table which concerns these neurons.
-// Each says what snnTorch does.
+// Where Rheobase differs from snnTorch 1.0.0 on purpose: one test per row of that table which concerns these
+// neurons. Each says what snnTorch does.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -30,7 +30,7 @@ std::pair<float, float> one_step(Leaky& lif, double u, double x) {
   return {out.spk.item<float>(), out.state.mem().item<float>()};
 }
 
-// ---- neurons ---------------------------------------------------------------------------------------------------
+// ---- neurons ----------------------------------------------------------------------------------------------
 
 // There: accepted, then AttributeError in the first call.
 TEST(Differences, LapicqueBetaRCTogetherWorks) {
@@ -208,7 +208,7 @@ TEST(Differences, NoStateMeansFreshZeros) {
   EXPECT_TRUE(lif->forward(x).state.mem().equal(first));
 }
 
-// ---- surrogates ------------------------------------------------------------------------------------------------
+// ---- surrogates -------------------------------------------------------------------------------------------
 
 /// Gradient of the spikes of u, alone and inside a neuron whose membrane is u.
 torch::Tensor gradient(const rheo::Surrogate& surrogate, const torch::Tensor& u, bool in_neuron) {
@@ -243,7 +243,7 @@ TEST(Differences, SigmoidIsFiniteAndSymmetric) {
   }
 }
 
-// ---- state handling --------------------------------------------------------------------------------------------
+// ---- state handling ---------------------------------------------------------------------------------------
 
 struct Block : torch::nn::Module {
   Block() { register_module("lif", lif); }

@@ -37,7 +37,7 @@ std::string error_of(const std::function<void()>& call) {
 const auto nan = std::numeric_limits<double>::quiet_NaN();
 const auto inf = std::numeric_limits<double>::infinity();
 
-// ---- input and state -------------------------------------------------------------------------------------------
+// ---- input and state --------------------------------------------------------------------------------------
 
 TEST(Errors, WrongRank) {
   Leaky lif({.beta = 0.9});
@@ -100,7 +100,7 @@ TEST(Errors, NegativeSteps) {
             "[constant] steps must not be negative, got -2");
 }
 
-// ---- parameters ------------------------------------------------------------------------------------------------
+// ---- parameters -------------------------------------------------------------------------------------------
 
 TEST(Errors, ParametersThatAreNoNumbers) {
   EXPECT_EQ(error_of([] { Leaky({.beta = 0.9, .threshold = nan}); }),
@@ -205,7 +205,7 @@ TEST(Errors, LearnBetaWithRorC) {
             "[Lapicque] time_step cannot be learned");
 }
 
-// ---- names -----------------------------------------------------------------------------------------------------
+// ---- names ------------------------------------------------------------------------------------------------
 
 TEST(Errors, UnknownParameter) {
   const auto with = [](const std::string& name) {
@@ -266,7 +266,7 @@ TEST(Errors, ResetMechanismOutOfRange) {
             "[Leaky] reset_mechanism_val must be 0, 1 or 2, got 7");
 }
 
-// ---- the operator by itself ------------------------------------------------------------------------------------
+// ---- the operator by itself -------------------------------------------------------------------------------
 
 TEST(Errors, OfTheOperator) {
   const auto one = torch::ones({});

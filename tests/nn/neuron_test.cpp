@@ -1,5 +1,5 @@
-// The neuron module: the three calls agree, state and hidden state, types and shapes, copies, saving, what is kept for
-// the backward, what it prints.
+// The neuron module: the three calls agree, state and hidden state, types and shapes, copies, saving, what is
+// kept for the backward, what it prints.
 #include "rheo/nn/neuron.hpp"
 
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ void load(M& module, const std::string& bytes) {
   torch::load(module, in);
 }
 
-// ---- the three calls -------------------------------------------------------------------------------------------
+// ---- the three calls --------------------------------------------------------------------------------------
 
 TEST(Neuron, StepForwardAndRecordAgree) {
   for (const bool fused : {true, false}) {
@@ -117,7 +117,7 @@ TEST(Neuron, StateIsAValue) {
   EXPECT_EQ(state.to(torch::kDouble).mem().scalar_type(), torch::kDouble);
 }
 
-// ---- hidden state ----------------------------------------------------------------------------------------------
+// ---- hidden state -----------------------------------------------------------------------------------------
 
 TEST(HiddenState, ContinuesUntilReset) {
   Leaky keeps({.beta = 0.9, .init_hidden = true});
@@ -163,7 +163,7 @@ TEST(HiddenState, CanBeSet) {
   EXPECT_FLOAT_EQ(lif->step(torch::zeros({1})).state.mem().item<float>(), 0.4F);
 }
 
-// ---- shapes and types ------------------------------------------------------------------------------------------
+// ---- shapes and types -------------------------------------------------------------------------------------
 
 TEST(Neuron, TakesAnyShapeBehindTime) {
   Leaky lif({.beta = 0.9});
@@ -283,7 +283,7 @@ TEST(Neuron, AConstantInputEqualsTheRepeatedOne) {
   }
 }
 
-// ---- what is kept for the backward -----------------------------------------------------------------------------
+// ---- what is kept for the backward ------------------------------------------------------------------------
 
 TEST(Neuron, WithoutGradientsNothingIsSaved) {
   Leaky lif({.beta = 0.9, .learn_beta = true});
@@ -338,7 +338,7 @@ TEST(Neuron, SecondDerivatives) {
   EXPECT_GT(second(false).abs().sum().item<double>(), 0.01);
 }
 
-// ---- the backward ----------------------------------------------------------------------------------------------
+// ---- the backward -----------------------------------------------------------------------------------------
 
 TEST(Backward, OfAnyOfTheResultsAlone) {
   const auto w = input({300, 2, 5}, torch::kDouble);
@@ -411,7 +411,7 @@ TEST(Neuron, ThreadsMayCallOneModule) {
   EXPECT_EQ(wrong, 0);
 }
 
-// ---- copies, conversion, saving --------------------------------------------------------------------------------
+// ---- copies, conversion, saving ---------------------------------------------------------------------------
 
 TEST(Neuron, ACloneIsIndependent) {
   for (const bool learned : {true, false}) {
@@ -501,7 +501,7 @@ TEST(Neuron, SavedStateDoesNotDependOnTheBatch) {
   EXPECT_TRUE(a->record(x).mem.equal(b->record(x).mem));
 }
 
-// ---- text ------------------------------------------------------------------------------------------------------
+// ---- text -------------------------------------------------------------------------------------------------
 
 template <class M>
 std::string printed(const M& module) {

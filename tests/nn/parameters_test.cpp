@@ -1,5 +1,5 @@
-// Parameters: scalars, one per neuron, broadcast; learned ones and their gradients; how Lapicque's follow from each other.
-// Gradients are compared with those of plain loops, in double.
+// Parameters: scalars, one per neuron, broadcast; learned ones and their gradients; how Lapicque's follow
+// from each other. Gradients are compared with those of plain loops, in double.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -46,7 +46,7 @@ void expect_close(const std::vector<torch::Tensor>& a, const std::vector<torch::
   }
 }
 
-/// Shapes of parameters for x [T, 4, 3, 2, 5]: one value, one per last axis, per channel, per position, mixed.
+/// Shapes of parameters for x [T, 4, 3, 2, 5]: one value, per neuron, per channel, per position.
 const std::vector<std::vector<std::int64_t>> shapes = {{}, {1}, {5}, {3, 1, 1}, {2, 5}, {3, 2, 5}, {1, 1, 1}};
 
 TEST(Parameters, LeakyLearnsParametersOfAnyShape) {
@@ -185,7 +185,7 @@ TEST(Parameters, TheCallersTensorIsNotTouched) {
   EXPECT_TRUE(beta.equal(torch::full({3}, 0.9, f64)));
 }
 
-// ---- Lapicque: what follows from what --------------------------------------------------------------------------
+// ---- Lapicque: what follows from what ---------------------------------------------------------------------
 
 double value(const Lapicque& rc, const char* name) { return rc.ptr()->parameter(name).item<double>(); }
 

@@ -1,5 +1,5 @@
-// Both neurons as plain loops over whole tensors, written from the equations and sharing nothing with the library but
-// the spike function: what fused calls and the reference path are compared with.
+// Both neurons as plain loops over whole tensors, written from the equations and sharing nothing with the
+// library but the spike function: what fused calls and the reference path are compared with.
 #pragma once
 
 #include <torch/torch.h>
@@ -23,7 +23,7 @@ struct PlainRule {
   Surrogate surrogate{};
 };
 
-/// U[t] = advance(stored, x[t]); `advance` gets the stored membrane after a Leaky's reset to zero, where `early`.
+/// U[t] = advance(stored, x[t]). `early`: a reset to zero comes before the step, as Leaky's does.
 template <class Advance>
 Plain plain(const torch::Tensor& x, torch::Tensor mem, const PlainRule& rule, bool early, Advance advance) {
   std::vector<torch::Tensor> spikes, membranes;

@@ -1,5 +1,5 @@
-// Replays tests/data/cases.json.gz, recorded from snnTorch 1.0.0: every case step by step, as one fused call, and on the
-// reference path. Spikes must be equal, numbers |a - b| <= atol max(1, max|b|) + rtol |b|.
+// Replays tests/data/cases.json.gz, recorded from snnTorch 1.0.0: every case step by step, as one fused call,
+// and on the reference path. Spikes must be equal, numbers |a - b| <= atol max(1, max|b|) + rtol |b|.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 #include <zlib.h>
@@ -19,7 +19,7 @@ namespace {
 using nlohmann::json;
 using Tensors = std::map<std::string, torch::Tensor>;
 
-// ---- reading ---------------------------------------------------------------------------------------------------
+// ---- reading ----------------------------------------------------------------------------------------------
 
 std::string unpacked(const char* path) {
   std::string text;
@@ -126,7 +126,7 @@ std::vector<json> of_kind(const std::string& kind) {
   return out;
 }
 
-// ---- replaying -------------------------------------------------------------------------------------------------
+// ---- replaying --------------------------------------------------------------------------------------------
 
 enum class Way { steps, sequence, reference };
 constexpr std::pair<Way, const char*> ways[] = {
@@ -179,7 +179,7 @@ Tensors replayed(const json& c, Way way) {
   return out;
 }
 
-// ---- comparing -------------------------------------------------------------------------------------------------
+// ---- comparing --------------------------------------------------------------------------------------------
 
 void compare(const json& c, const Tensors& ours) {
   const auto exact = c.at("exact").get<std::set<std::string>>();
@@ -244,7 +244,7 @@ TEST(Recorded, Surrogates) {
   EXPECT_EQ(std::vector<std::string>(met.begin(), met.end()), (std::sort(known.begin(), known.end()), known));
 }
 
-// ---- state dict ------------------------------------------------------------------------------------------------
+// ---- state dict -------------------------------------------------------------------------------------------
 
 rheo::nn::Neuron neuron_of_state_dict(const std::string& target) {
   if (target == "lapicque_rc") return rheo::nn::Lapicque({.R = 5.1, .C = 5e-3, .time_step = 1e-3});

@@ -1,6 +1,6 @@
 // The recycling pool: which blocks come back, how much is kept, several threads, switched off.
-// Run as `ops_pool_test keeps COUNT`, it says how many blocks the pool holds: the environment is read once per process,
-// so what RHEOBASE_POOL does is asked of a child.
+// Run as `ops_pool_test keeps COUNT`, it says how many blocks the pool holds: the environment is read once
+// per process, so what RHEOBASE_POOL does is asked of a child.
 #include "rheo/ops/pool.hpp"
 
 #include <gtest/gtest.h>
@@ -141,11 +141,11 @@ TEST(Pool, LargeResultsOfANeuronComeFromIt) {
   EXPECT_NE(lif->forward(x).spk.data_ptr(), held.spk.data_ptr());
 }
 
-// ---- RHEOBASE_POOL ---------------------------------------------------------------------------------------------
+// ---- RHEOBASE_POOL ----------------------------------------------------------------------------------------
 
 std::string program;
 
-/// Of `count` blocks of 8 MiB in use at once, how many a child with this environment still holds after they died.
+/// How many of `count` blocks of 8 MiB a child with this environment still holds when all are dead.
 std::string kept_by_a_child(const std::string& environment, int count) {
   const auto command = "env " + environment + " '" + program + "' keeps " + std::to_string(count);
   std::FILE* pipe = popen(command.c_str(), "r");
