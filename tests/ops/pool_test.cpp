@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -39,7 +40,7 @@ double resident() {
   std::ifstream statm("/proc/self/statm");
   double total = 0, pages = 0;
   statm >> total >> pages;
-  return pages * 4096 / static_cast<double>(mib);
+  return pages * static_cast<double>(sysconf(_SC_PAGESIZE)) / static_cast<double>(mib);
 }
 
 TEST(Pool, GivesAContiguousTensorOfTheAskedKind) {
