@@ -110,7 +110,8 @@ struct TileSequence {
     n = columns;
     if (s.column == 0 || s.data == nullptr) {
       repeated = arena.take(n);
-      fill_row(repeated, n, s.data != nullptr ? *s.data : T{0});
+      // A value per step is written by row(): without steps there is none to read.
+      fill_row(repeated, n, s.data != nullptr && s.step == 0 ? *s.data : T{0});
     }
   }
   RHEO_INLINE bool absent() const { return sequence->data == nullptr; }
