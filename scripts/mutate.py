@@ -2,10 +2,10 @@
 """Flips every operator and number in a neuron's step, derive and resolve, one at a time; each mutant must fail its test.
 
     mutate.py --build build/x/mutation --tests tests/neurons --list tests/neurons/mutants_that_change_nothing.txt \
-        rheo/neurons/leaky.hpp ...
+        rheo/neurons/leaky.hpp rheo/core/rule.hpp=tests/core/rule_test.cpp:reset,fire ...
 
-A mutant is compiled with the neuron's own test (tests/neurons/<stem>_test.cpp, no libtorch) from an include tree that holds
-the changed header before the repository's. One that no test notices is an error, unless it is listed with the reason why it
+A mutant is compiled with the neuron's own test (tests/neurons/<stem>_test.cpp, or the one named; no libtorch) from an include
+tree that holds the changed header before the repository's. Other functions than those three are named after the test. One that no test notices is an error, unless it is listed with the reason why it
 changes nothing; a listed one that is noticed, or no longer exists, is an error too. Prints what killed each mutant.
 When nothing it depends on has changed since it last passed, it prints that run's table again.
 """
@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 
-FUNCTIONS = ("step", "derive", "resolve")
+FUNCTIONS = "step,derive,resolve"
 # Written with spaces, as the formatter leaves them, these are operators and not template brackets, pointers or types.
 BINARY = {"+": "-", "-": "+", "*": "/", "/": "*", ">": "<", "<": ">", "==": "!=", "!=": "==", "&&": "||", "||": "&&",
           ">=": "<", "<=": ">"}
@@ -31,10 +31,10 @@ def strip_comments(text):
     return re.sub(r"//[^\n]*|/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m.group()), text, flags=re.S)
 
 
-def bodies(text):
+def bodies(text, functions):
     """(start, end) of the bodies of the functions whose operators are flipped."""
-    for name in FUNCTIONS:
-        for head in re.finditer(r"\b(?:auto|>|Constants)\s+" + name + r"\s*\([^)]*\)\s*\{", text):
+    for name in functions.split(","):
+        for head in re.finditer(r"\s" + name + r"\s*\([^)]*\)\s*(?:const\s*)?\{", text):
             depth, at = 1, head.end()
             while depth:
                 depth += {"{": 1, "}": -1}.get(text[at], 0)
@@ -42,14 +42,14 @@ def bodies(text):
             yield head.end(), at - 1
 
 
-def mutants(text):
+def mutants(text, functions):
     """(position, length, replacement) of every flip, in order."""
-    return sorted(flips(text))
+    return sorted(flips(text, functions))
 
 
-def flips(text):
+def flips(text, functions):
     code = strip_comments(text)
-    for start, end in bodies(code):
+    for start, end in bodies(code, functions):
         body = code[start:end]
         for m in re.finditer(r" (\+|-|\*|/|>=|<=|>|<|==|!=|&&|\|\|) ", body):
             yield start + m.start(1), len(m.group(1)), BINARY[m.group(1)]
@@ -82,7 +82,7 @@ class Runner:
             if done.returncode != 0:
                 sys.exit(f"mutate: cannot compile what the mutants share:\n{done.stderr}")
 
-    def run(self, name, stem, header, text):
+    def run(self, name, test, header, text):
         """What notices this text of the header: the first failing test, the compiler, or None."""
         place = self.build / name
         target = place / header
@@ -90,7 +90,7 @@ class Runner:
         target.write_text(text)
         program = place / "test"
         done = self.compile(["-include", str(self.build / "shared.hpp"), f"-I{place}", f"-I{self.root}", "-c",
-                             str(self.options.tests / f"{stem}_test.cpp"), "-o", str(place / "test.o")])
+                             str(self.root / test), "-o", str(place / "test.o")])
         if done.returncode != 0:
             return "compiler: " + next((l for l in done.stderr.splitlines() if "error" in l), "?")[-90:]
         done = subprocess.run([self.options.compiler, str(place / "test.o"), str(self.build / "oracles.o"),
@@ -109,13 +109,13 @@ class Runner:
         return failed.group(1).rstrip(",") if failed else f"status {done.returncode}"
 
 
-def fingerprint(options):
+def fingerprint(options, targets):
     """Of everything the outcome depends on."""
-    digest = hashlib.sha256(repr((options.compiler, sorted(options.headers))).encode())
-    files = [pathlib.Path(__file__), options.list, *sorted(options.tests.glob("*.?pp")),
-             *sorted((options.root / "rheo" / "core").glob("*.hpp")), *(options.root / h for h in sorted(options.headers))]
-    for path in files:
-        digest.update(str(path.name).encode() + path.read_bytes())
+    digest = hashlib.sha256(repr((options.compiler, targets)).encode())
+    files = [pathlib.Path(__file__), options.list, *options.tests.glob("*.?pp"), *(options.root / "rheo" / "core").glob("*.hpp"),
+             *(options.root / path for target in targets for path in target[:2])]
+    for path in sorted(files):
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -133,7 +133,7 @@ def read_list(path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("headers", nargs="+")
+    parser.add_argument("headers", nargs="+", metavar="HEADER[=TEST[:FUNCTION,...]]")
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--tests", type=pathlib.Path, required=True)
@@ -142,10 +142,16 @@ def main():
     parser.add_argument("--link", nargs="*", default=["-lgtest_main", "-lgtest"], help="libraries of GoogleTest")
     options = parser.parse_args()
     options.tests = options.tests.resolve()
+    targets = []  # (header, test, functions), paths from the root
+    for target in options.headers:
+        header, _, rest = target.partition("=")
+        test, _, functions = rest.partition(":")
+        own = options.tests / f"{pathlib.Path(header).stem}_test.cpp"
+        targets.append((header, test or str(own), functions or FUNCTIONS))
 
     expected = read_list(options.list)
     stamp = options.build / "passed.txt"
-    print_of = fingerprint(options)
+    print_of = fingerprint(options, targets)
     if stamp.exists():
         known, _, report = stamp.read_text().partition("\n")
         if known == print_of:
@@ -162,19 +168,19 @@ def main():
     runner.prepare()
 
     jobs = []
-    for header in options.headers:
+    for header, test, functions in targets:
         stem = pathlib.Path(header).stem
         text = (runner.root / header).read_text()
-        why = runner.run(f"{stem}-unchanged", stem, header, text)
+        why = runner.run(f"{stem}-unchanged", test, header, text)
         if why is not None:
-            sys.exit(f"mutate: {stem}_test fails on the header as it is: {why}")
-        found = mutants(text)
+            sys.exit(f"mutate: {test} fails on {header} as it is: {why}")
+        found = mutants(text, functions)
         if len(found) < 3:
             sys.exit(f"mutate: only {len(found)} operators found in {header}: is it written as the formatter leaves it?")
         for number, (at, length, replacement) in enumerate(found):
             changed = text[:at] + replacement + text[at + length:]
             line = text.count("\n", 0, at)
-            jobs.append((f"{stem}: {' '.join(changed.splitlines()[line].split())}", f"{stem}-{number}", stem, header, changed,
+            jobs.append((f"{stem}: {' '.join(changed.splitlines()[line].split())}", f"{stem}-{number}", test, header, changed,
                          line + 1))
 
     problems = []
