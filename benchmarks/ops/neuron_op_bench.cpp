@@ -81,9 +81,16 @@ double measure(benchmark::State& state, const std::function<void()>& work) {
 
 constexpr double large_elements = 100.0 * 128 * 1000;
 
+/// Uniform numbers in memory of the pool, as results of the layer before would be.
+at::Tensor recycled_rand(double scale) {
+  const auto x = rheo::ops::recycled_empty({100, 128, 1000}, at::kFloat);
+  x.copy_(at::rand({100, 128, 1000}) * scale);
+  return x;
+}
+
 void large_forward(benchmark::State& state) {
   Leaky lif({.beta = 0.9});
-  const auto x = at::rand({100, 128, 1000}) * 0.4;
+  const auto x = recycled_rand(0.4);
   const at::NoGradGuard no_grad;
   const double least = measure(state, [&] { lif->forward(x); });
   state.counters["of_copy"] = 8 * large_elements * copy_limit() / least;
@@ -91,8 +98,8 @@ void large_forward(benchmark::State& state) {
 
 void large_forward_backward(benchmark::State& state) {
   Leaky lif({.beta = 0.9});
-  auto x = (at::rand({100, 128, 1000}) * 0.4).requires_grad_();
-  const auto g = at::rand({100, 128, 1000});
+  auto x = recycled_rand(0.4).requires_grad_();
+  const auto g = recycled_rand(1);
   const double least = measure(state, [&] {
     lif->forward(x).spk.backward(g);
     x.mutable_grad().reset();
@@ -159,8 +166,8 @@ double resident() {
 
 void large_memory(benchmark::State& state) {
   Leaky lif({.beta = 0.9});
-  auto x = (at::rand({100, 128, 1000}) * 0.4).requires_grad_();
-  const auto g = at::rand({100, 128, 1000});
+  auto x = recycled_rand(0.4).requires_grad_();
+  const auto g = recycled_rand(1);
   double most = 0;
   for (auto _ : state) {
     rheo::release_memory();
