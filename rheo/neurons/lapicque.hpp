@@ -33,9 +33,9 @@ struct Lapicque {
     Raw<T> q = p;
     if (p.has_beta && !p.has_C) {
       if (!p.has_R) q.R = p.time_step * 0 + 1;
-      q.C = p.time_step / (q.R * -log_of(p.beta));
+      q.C = p.time_step / (q.R * log_of(1 / p.beta));
     } else if (p.has_beta && !p.has_R) {
-      q.R = p.time_step / (p.C * -log_of(p.beta));
+      q.R = p.time_step / (p.C * log_of(1 / p.beta));
     }
     if (p.has_R && p.has_C) q.beta = one_element(exp_of(-p.time_step / (p.R * p.C)));
     return q;
@@ -90,6 +90,9 @@ struct Lapicque {
     }
     if (p.has_beta && p.has_C && !p.has_R && p.integration == exact && !(p.beta < 1)) {
       refuse("beta", "must be below 1 where R follows from C with integration = exact", p.beta);
+    }
+    if (p.has_beta && p.has_C && !p.has_R && p.integration == exact && !(p.beta < 1)) {
+      refuse("beta", "must be below 1 with C and integration = exact, because R follows from them", p.beta);
     }
     if (p.has_beta && p.integration == euler && p.beta < 0.36787944117144233) {
       refuse("beta",

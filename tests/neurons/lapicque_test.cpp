@@ -175,6 +175,10 @@ TEST(Lapicque, ResolvesWhatWasNotGiven) {
   EXPECT_EQ(beta_C.beta, 0.8);
   EXPECT_EQ(beta_C.C, 0.05);
   EXPECT_DOUBLE_EQ(beta_C.R, dt / (0.05 * -std::log(0.8)));
+  // No leak: what follows from it is infinite, and positive.
+  EXPECT_EQ(Lapicque::resolve(raw(1, nan, nan, dt, 0)).C, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(Lapicque::resolve(raw(1, 4, nan, dt, 0)).C, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(Lapicque::resolve(raw(1, nan, 0.05, dt, 0)).R, std::numeric_limits<double>::infinity());
   // All three, agreeing to 1e-6: R and C are taken, beta follows.
   const double close = std::exp(-0.01) + 5e-7;
   const auto all = Lapicque::resolve(raw(close, 4, 0.05, dt, 0));
@@ -309,6 +313,11 @@ TEST(Lapicque, RefusesWhatTheEquationsCannotUse) {
   EXPECT_EQ(refusal(raw(0.3679, nan, nan, 1, Lapicque::euler)), "");
   EXPECT_EQ(refusal(raw(0.3678, nan, nan, 1, Lapicque::euler)), "beta");
   EXPECT_EQ(refusal(raw(0.3678, nan, nan, 1, Lapicque::exact)), "");
+  // R would be infinite, and the exact gain R (1 - beta) not a number.
+  EXPECT_EQ(refusal(raw(1, nan, 0.05, 1, Lapicque::exact)), "beta");
+  EXPECT_EQ(refusal(raw(1, nan, 0.05, 1, Lapicque::euler)), "");
+  EXPECT_EQ(refusal(raw(1, nan, nan, 1, Lapicque::exact)), "");
+  EXPECT_EQ(refusal(raw(1, 4, nan, 1, Lapicque::exact)), "");
 }
 
 TEST(Lapicque, SettlesWhichParametersAreStored) {
