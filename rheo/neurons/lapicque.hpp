@@ -91,9 +91,6 @@ struct Lapicque {
     if (p.has_beta && p.has_C && !p.has_R && p.integration == exact && !(p.beta < 1)) {
       refuse("beta", "must be below 1 where R follows from C with integration = exact", p.beta);
     }
-    if (p.has_beta && p.has_C && !p.has_R && p.integration == exact && !(p.beta < 1)) {
-      refuse("beta", "must be below 1 with C and integration = exact, because R follows from them", p.beta);
-    }
     if (p.has_beta && p.integration == euler && p.beta < 0.36787944117144233) {
       refuse("beta",
              "must be at least 1/e with integration = euler, whose factor 1 + ln(beta) is negative below",
