@@ -65,10 +65,9 @@ class Runner:
         self.build = options.build.resolve()
         self.root = options.root.resolve()
         self.flags = ["-std=c++20", "-O0", "-w", "-ffp-contract=off"]
-        self.launcher = [shutil.which("ccache")] if shutil.which("ccache") else []
 
     def compile(self, arguments):
-        return subprocess.run(self.launcher + [self.options.compiler, *self.flags, *arguments], capture_output=True, text=True)
+        return subprocess.run([self.options.compiler, *self.flags, *arguments], capture_output=True, text=True)
 
     def prepare(self):
         """What every mutant shares: the oracles, and GoogleTest's header compiled once."""
