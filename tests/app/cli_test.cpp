@@ -16,19 +16,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/app/program.hpp"
+
 namespace fs = std::filesystem;
 
 namespace {
 
-struct Result {
-  int code = -1;
-  std::string out, err;
-};
-
-std::string contents(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using rheo::test::contents;
+using rheo::test::Result;
 
 class Cli : public ::testing::Test {
  protected:
@@ -44,14 +39,7 @@ class Cli : public ::testing::Test {
 
   /// `arguments` go through the shell: quote what it would change.
   Result run(const std::string& arguments, const std::string& environment = "") const {
-    const fs::path log = folder_.string() + ".log";
-    fs::create_directories(log);
-    const std::string command = "cd '" + folder_.string() + "' && " + environment + " '" RHEO_PROGRAM "' " +
-                                arguments + " > '" + (log / "out").string() + "' 2> '" +
-                                (log / "err").string() + "'";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(log / "out"),
-            contents(log / "err")};
+    return rheo::test::run_program(folder_, folder_.string() + ".log", environment, arguments);
   }
 
   /// One line on stderr that holds `message`, exit code `code`, nothing on stdout, no new file.

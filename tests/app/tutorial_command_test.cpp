@@ -10,21 +10,16 @@
 #include <set>
 #include <string>
 
+#include "tests/app/program.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr int usage = 2, failure = 1;
 
-struct Result {
-  int code = -1;
-  std::string out, err;
-};
-
-std::string contents(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using rheo::test::contents;
+using rheo::test::Result;
 
 class TutorialCommand : public testing::Test {
  protected:
@@ -38,13 +33,7 @@ class TutorialCommand : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   [[nodiscard]] Result run(const std::string& arguments, const std::string& environment = "") const {
-    const std::string log = (folder_ / "log").string();
-    const std::string command = "cd '" + work().string() + "' && " + environment +
-                                " '" RHEO_PROGRAM "' tutorial " + arguments + " >" + log + "/out 2>" + log +
-                                "/err";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(log + "/out"),
-            contents(log + "/err")};
+    return rheo::test::run_program(work(), folder_ / "log", environment, "tutorial " + arguments);
   }
 
   [[nodiscard]] fs::path work() const { return folder_ / "work"; }
