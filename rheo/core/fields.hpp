@@ -69,7 +69,6 @@ Stepped(Spike, State) -> Stepped<Spike, State>;
 #define RHEO_FIELD_AT_(f) at_##f
 #define RHEO_FIELD_NAME_(f) #f
 #define RHEO_FIELD_SELF_(f) f
-#define RHEO_FIELD_SAME_(f) T
 #define RHEO_FIELD_BUILD_(f) build(::rheo::Index<at_##f>{})
 
 #define RHEO_FIELDS_(Name, Prefix, ...)                                                             \
