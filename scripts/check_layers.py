@@ -30,7 +30,7 @@ MAY_INCLUDE = {
     "functional": LAYERS_0_3,
     "spikegen": LAYERS_0_3,
     "quant": LAYERS_0_3,
-    "train": LAYERS_0_4 | {"data", "distributed"},
+    "train": LAYERS_0_4 | {"data", "distributed", "io"},
     "data": LAYERS_0_4,
     "io": LAYERS_0_4,
     "distributed": LAYERS_0_4,
@@ -48,7 +48,8 @@ TORCH_OPS = re.compile(r"^(ATen/|c10/|torch/library\.h$|torch/csrc/)")
 TORCH = re.compile(r"^(ATen/|c10/|torch/|caffe2/)")
 STD = re.compile(r"^[a-z_0-9]+$")
 C_SYSTEM = re.compile(r"^(sys/\w+|fcntl|unistd|signal|spawn|poll|pthread|cpuid|immintrin|dlfcn)\.h$")
-THIRD_PARTY = {"io": re.compile(r"^(hdf5|H5\w+|zlib|nlohmann/.*)(\.h|\.hpp)?$"), "data": re.compile(r"^zlib\.h$")}
+THIRD_PARTY = {"io": re.compile(r"^(hdf5|H5\w+|zlib|nlohmann/.*)(\.h|\.hpp)?$"), "data": re.compile(r"^zlib\.h$"),
+               "train": re.compile(r"^nlohmann/json\.hpp$")}
 
 
 def layer_of(path):
@@ -134,7 +135,7 @@ def self_test():
         "rheo/kernels/a.cu": "#include <cuda_runtime.h>\n",
         "rheo/ops/a.cpp": '#include "rheo/kernels/a.hpp"\n#include <ATen/core/Tensor.h>\n#include <torch/library.h>\n',
         "rheo/nn/a.hpp": '#include "rheo/ops/a.hpp"\n#include "rheo/quant/a.hpp"\n#include <torch/nn/module.h>\n',
-        "rheo/train/a.hpp": '#include "rheo/data/a.hpp"\n',
+        "rheo/train/a.hpp": '#include "rheo/data/a.hpp"\n#include "rheo/io/a.hpp"\n#include <nlohmann/json.hpp>\n',
         "rheo/plot/a.cpp": "#include <span>\n#include <sys/wait.h>\n",
         "rheo/rheo.hpp": '#include "rheo/nn/a.hpp"\n',
         "app/a.cpp": '#include "app/b.hpp"\n#include "rheo/plot/a.hpp"\n#include <CLI/CLI.hpp>\n',
@@ -161,6 +162,8 @@ def self_test():
         ("rheo/nn/a.hpp", "#include <nlohmann/json.hpp>"),
         ("rheo/quant/a.hpp", '#include "rheo/nn/a.hpp"'),
         ("rheo/data/a.hpp", '#include "rheo/io/a.hpp"'),
+        ("rheo/io/a.hpp", '#include "rheo/train/a.hpp"'),
+        ("rheo/train/a.cpp", "#include <zlib.h>"),
         ("rheo/plot/a.cpp", "#include <ATen/core/Tensor.h>"),
         ("rheo/plot/a.cpp", '#include "rheo/core/a.hpp"'),
         ("rheo/nn/a.cpp", '#include "app/a.hpp"'),
