@@ -1,6 +1,13 @@
 // Everything of Rheobase's library in one header.
 #pragma once
 
+#include "rheo/data/dataset.hpp"
+#include "rheo/data/idx.hpp"
+#include "rheo/data/loader.hpp"
+#include "rheo/data/mnist.hpp"
+#include "rheo/data/randman.hpp"
+#include "rheo/data/split.hpp"
+#include "rheo/data/transforms.hpp"
 #include "rheo/functional/lif.hpp"
 #include "rheo/nn/neuron.hpp"
 #include "rheo/nn/neurons.hpp"
