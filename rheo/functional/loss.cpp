@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -136,7 +137,8 @@ auto by_type(const at::Tensor& rec, F f) {
 /// Losses of the samples, [B].
 struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& rec, const at::Tensor& targets,
-                            const at::Tensor& weight, std::int64_t over, double scale) {
+                            const std::optional<at::Tensor>& given, std::int64_t over, double scale) {
+    const auto weight = given.value_or(at::Tensor());
     const Call what{"", static_cast<CrossEntropyOver>(over), scale};
     const at::AutoDispatchBelowADInplaceOrView below;
     auto saved = by_type(
@@ -168,9 +170,9 @@ struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
 at::Tensor cross_entropy(const at::Tensor& rec, const at::Tensor& targets, const CrossEntropyOptions& options,
                          Call what) {
   check(what.name, rec, targets, options.weight);
-  const auto weight = options.weight.defined()
-                          ? options.weight.detach().to(rec.device(), rec.scalar_type()).contiguous()
-                          : at::Tensor();
+  std::optional<at::Tensor> weight;
+  if (options.weight.defined())
+    weight = options.weight.detach().to(rec.device(), rec.scalar_type()).contiguous();
   const auto loss = CrossEntropyFunction::apply(rec.contiguous(), targets.contiguous(), weight,
                                                 static_cast<std::int64_t>(what.over), what.scale);
   if (options.reduction == Reduction::none) return loss;

@@ -14,7 +14,7 @@ namespace rheo::functional {
 enum class Reduction { mean, sum, none };
 
 struct CrossEntropyOptions {
-  at::Tensor weight;                      // [C]: factor of a sample by its class; ones if not given
+  at::Tensor weight{};                    // [C]: factor of a sample by its class; ones if not given
   Reduction reduction = Reduction::mean;  // over the batch: the plain mean, also with weights
 };
 

@@ -116,13 +116,11 @@ class RHEO_API SequentialImpl : public torch::nn::Module {
   struct Recorder;
 
   template <class M>
-  static std::shared_ptr<M> shared(const std::shared_ptr<M>& module) {
-    return module;
-  }
-  template <class M>
   static auto shared(M&& module) {
     if constexpr (requires { module.ptr(); }) {
-      return module.ptr();
+      return module.ptr();  // a holder
+    } else if constexpr (requires { module.get(); }) {
+      return std::shared_ptr(std::forward<M>(module));
     } else {
       return std::make_shared<std::remove_cvref_t<M>>(std::forward<M>(module));
     }

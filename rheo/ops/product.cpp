@@ -24,7 +24,7 @@ using torch::autograd::variable_list;
 // ---- which library ---------------------------------------------------------------------------------------------
 
 using OneDnn = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                          std::string_view, const c10::List<std::optional<at::Scalar>>&,
+                          std::string_view, c10::List<std::optional<at::Scalar>>,
                           std::optional<std::string_view>);
 
 /// libtorch's own name for oneDNN's product; not a promised interface, so it is looked for, never assumed.
@@ -113,10 +113,11 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tens
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias) {
+                            const std::optional<at::Tensor>& bias) {
     ctx->save_for_backward({x, weight});
+    ctx->saved_data["biased"] = bias.has_value();
     const at::AutoDispatchBelowADInplaceOrView below;
-    return product(x, weight, bias);
+    return product(x, weight, bias.value_or(at::Tensor()));
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
@@ -127,7 +128,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     // The same function again, so that second derivatives exist.
     if (ctx->needs_input_grad(0)) out[0] = linear(g, saved[1].t());
     if (ctx->needs_input_grad(1)) out[1] = linear(g.t(), saved[0].t());
-    if (ctx->needs_input_grad(2)) out[2] = g.sum(0);
+    if (ctx->saved_data["biased"].toBool() && ctx->needs_input_grad(2)) out[2] = g.sum(0);
     return out;
   }
 };
@@ -241,7 +242,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   const auto flat = x.dim() == 2 ? x : x.reshape({rows, in});
   const bool recorded = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad() ||
                                                        (bias.defined() && bias.requires_grad()));
-  const auto y = recorded ? LinearFunction::apply(flat, weight, bias) : product(flat, weight, bias);
+  const auto given = bias.defined() ? std::optional(bias) : std::nullopt;
+  const auto y = recorded ? LinearFunction::apply(flat, weight, given) : product(flat, weight, bias);
   if (x.dim() == 2) return y;
   auto shape = x.sizes().vec();
   shape.back() = weight.size(0);
