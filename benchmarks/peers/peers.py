@@ -1,0 +1,304 @@
+"""One peer library as a process of its own; run.py starts it, sends it a line per command and reads a JSON line each.
+
+    peers.py PROGRAM FOLDER     PROGRAM is a name of PROGRAMS below
+    time SECONDS WORK           {"seconds": least time of a run, "runs": n}
+    check WORK                  {"loss": ...}; leaky train both also writes FOLDER/PROGRAM.{spk,mem,grad}
+    keep                        from now on the allocator keeps its memory: {"keep": true}
+
+WORK is `leaky T B N forward|train both|spikes`, both: spikes and membranes are collected; or
+`tutorial5 train|inference`.
+"""
+
+import ctypes
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy
+
+STEPS = 25  # of tutorial 5
+# torch.compile takes minutes for longer loops: those are called in compiled pieces.
+LONGEST_COMPILED = 100
+
+
+class SnnTorch:
+    """snnTorch as in its tutorials: a Python loop over time, lists, torch.stack."""
+
+    def __init__(self):
+        import snntorch
+        import snntorch.surrogate
+
+        self.snntorch = snntorch
+
+    def leaky(self, beta):
+        """A function of (x, mem) that gives (spk, mem)."""
+        return self.snntorch.Leaky(beta=beta)
+
+    def neurons(self, beta, both):
+        """A function of x [T, B, N] that gives spikes, and membranes or None."""
+        lif = self.leaky(beta)
+
+        def steps(x, mem):
+            spk_rec, mem_rec = [], []
+            for step in range(x.shape[0]):
+                spk, mem = lif(x[step], mem)
+                spk_rec.append(spk)
+                if both:
+                    mem_rec.append(mem)
+            return torch.stack(spk_rec), torch.stack(mem_rec) if both else None, mem
+
+        return self.over_time(steps)
+
+    def over_time(self, steps):
+        def run(x):
+            spk, mem, _ = steps(x, torch.zeros_like(x[0]))
+            return spk, mem
+
+        return run
+
+    def network(self, fc1, fc2):
+        """Tutorial 5: a function of x [B, 784] that gives spikes and membranes [T, B, 10] of the output."""
+        lif1, lif2 = self.leaky(0.95), self.leaky(0.95)
+
+        def run(x):
+            mem1 = torch.zeros(x.shape[0], 1000)
+            mem2 = torch.zeros(x.shape[0], 10)
+            spk2_rec, mem2_rec = [], []
+            for _ in range(STEPS):
+                spk1, mem1 = lif1(fc1(x), mem1)
+                spk2, mem2 = lif2(fc2(spk1), mem2)
+                spk2_rec.append(spk2)
+                mem2_rec.append(mem2)
+            return torch.stack(spk2_rec), torch.stack(mem2_rec)
+
+        return run
+
+    def loss(self, spk, mem, targets):
+        loss = torch.zeros(1)
+        for step in range(STEPS):
+            loss += cross_entropy(mem[step], targets)
+        return loss.squeeze()
+
+
+class SnnTorchCompiled(SnnTorch):
+    """The same functions, compiled whole: the loop over time, and for tutorial 5 the loss too."""
+
+    def over_time(self, steps):
+        compiled = torch.compile(steps, dynamic=False)
+
+        def run(x):
+            mem = torch.zeros_like(x[0])
+            if x.shape[0] <= LONGEST_COMPILED:
+                spk, rec, _ = compiled(x, mem)
+                return spk, rec
+            pieces = []
+            for piece in x.split(LONGEST_COMPILED):
+                *out, mem = compiled(piece, mem)
+                pieces.append(out)
+            spk, rec = zip(*pieces)
+            return torch.cat(spk), None if rec[0] is None else torch.cat(rec)
+
+        return run
+
+    def network(self, fc1, fc2):
+        return torch.compile(super().network(fc1, fc2), dynamic=False)
+
+    def __init__(self):
+        super().__init__()
+        # A graph per shape and purpose.
+        torch._dynamo.config.recompile_limit = 64
+        self.loss = torch.compile(super().loss, dynamic=False)
+
+
+class SpikingJelly:
+    """SpikingJelly's torch backend in multi-step mode, as near to snnTorch's equations as its options come: soft reset,
+    detached, x not decayed. The threshold is taken off before the decay, snnTorch takes it off after."""
+
+    def __init__(self):
+        from spikingjelly.activation_based import functional, neuron, surrogate
+
+        self.neuron, self.surrogate, self.reset = neuron, surrogate, functional.reset_net
+
+    def node(self, beta, both):
+        return self.neuron.LIFNode(
+            tau=1 / (1 - beta),
+            decay_input=False,
+            v_reset=None,
+            surrogate_function=self.surrogate.ATan(),
+            detach_reset=True,
+            step_mode="m",
+            store_v_seq=both,
+        )
+
+    def neurons(self, beta, both):
+        lif = self.node(beta, both)
+
+        def run(x):
+            self.reset(lif)
+            spk = lif(x)
+            return spk, lif.v_seq
+
+        return run
+
+    def first_current(self, fc1, x):
+        return fc1(x.unsqueeze(0).repeat(STEPS, 1, 1))
+
+    def network(self, fc1, fc2):
+        lif1, lif2 = self.node(0.95, False), self.node(0.95, True)
+
+        def run(x):
+            self.reset(lif1)
+            self.reset(lif2)
+            spk = lif2(fc2(lif1(self.first_current(fc1, x))))
+            return spk, lif2.v_seq
+
+        return run
+
+    def loss(self, spk, mem, targets):
+        # It records membranes after the reset; the loss of tutorial 5 reads them before.
+        mem = mem + spk.detach()
+        return STEPS * cross_entropy(mem.flatten(0, 1), targets.repeat(STEPS))
+
+
+class SpikingJellyOnce(SpikingJelly):
+    """The constant input's Linear computed once, its result repeated."""
+
+    def first_current(self, fc1, x):
+        return fc1(x).unsqueeze(0).repeat(STEPS, 1, 1)
+
+
+class SoftReset(SnnTorch):
+    """SpikingJelly's equations as a plain loop: what its results are checked against."""
+
+    loss = SpikingJelly.loss
+
+    def leaky(self, beta):
+        fire = self.snntorch.surrogate.atan()
+
+        def step(x, mem):
+            mem = beta * mem + x
+            spk = fire(mem - 1)
+            return spk, mem - spk.detach()
+
+        return step
+
+
+PROGRAMS = {
+    "snntorch": SnnTorch,
+    "snntorch-compiled": SnnTorchCompiled,
+    "spikingjelly": SpikingJelly,
+    "spikingjelly-once": SpikingJellyOnce,
+    "soft-reset": SoftReset,
+}
+
+
+class Works:
+    """What can be timed or checked; inputs are read from the folder's raw files."""
+
+    def __init__(self, name, folder):
+        self.program, self.folder, self.name = PROGRAMS[name](), folder, name
+        self.functions = {}
+
+    def read(self, file, shape, dtype=torch.float32):
+        return torch.from_file(str(self.folder / file), size=math.prod(shape), dtype=dtype).reshape(shape).clone()
+
+    def write(self, suffix, tensor):
+        (self.folder / f"{self.name}.{suffix}").write_bytes(tensor.detach().contiguous().numpy().tobytes())
+
+    def leaky(self, steps, batch, units, purpose, collected):
+        """A function without arguments that does the work once and returns spikes, membranes and the input."""
+        both = collected == "both"
+        shape = (int(steps), int(batch), int(units))
+        x = self.read(f"leaky-{steps}-{batch}-{units}.f32", shape).requires_grad_(purpose == "train")
+        # One function per way of collecting, so that a compiled one is compiled once.
+        if both not in self.functions:
+            self.functions[both] = self.program.neurons(0.9, both)
+        run = self.functions[both]
+
+        def forward():
+            with torch.no_grad():
+                return *run(x), x
+
+        def train():
+            x.grad = None
+            spk, mem = run(x)
+            spk.sum().backward()
+            return spk, mem, x
+
+        return train if purpose == "train" else forward
+
+    def tutorial5(self, purpose):
+        """A function that does the work once and returns the loss, or the spikes."""
+        x = self.read("tutorial5-x.f32", (128, 784))
+        targets = self.read("tutorial5-y.i64", (128,), torch.int64)
+        if "tutorial5" not in self.functions:
+            layers = torch.nn.Linear(784, 1000), torch.nn.Linear(1000, 10)
+            self.functions["tutorial5"] = layers, self.program.network(*layers)
+        layers, run = self.functions["tutorial5"]
+        with torch.no_grad():
+            for index, fc in enumerate(layers, 1):
+                for kind, parameter in fc.named_parameters():
+                    parameter.grad = None
+                    parameter.copy_(self.read(f"tutorial5-fc{index}-{kind}.f32", parameter.shape))
+        optimizer = torch.optim.Adam([p for fc in layers for p in fc.parameters()], lr=5e-4, betas=(0.9, 0.999))
+
+        def train():
+            optimizer.zero_grad()
+            spk, mem = run(x)
+            loss = self.program.loss(spk, mem, targets)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        def inference():
+            with torch.no_grad():
+                spk, _ = run(x)
+                spk.sum(0).argmax(1)
+                return spk
+
+        return train if purpose == "train" else inference
+
+    def work(self, words):
+        return (self.leaky if words[0] == "leaky" else self.tutorial5)(*words[1:])
+
+    def time(self, seconds, *words):
+        run = self.work(words)
+        for _ in range(2):
+            run()
+        times, began = [], time.perf_counter()
+        while len(times) < 5 or time.perf_counter() - began < float(seconds):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        return {"seconds": min(times), "runs": len(times)}
+
+    def check(self, *words):
+        out = self.work(words)()
+        if words[0] == "tutorial5":
+            return {"loss": out.item()}
+        spk, mem, x = out
+        self.write("spk", spk)
+        self.write("mem", mem)
+        self.write("grad", x.grad)
+        return {"loss": spk.sum(dtype=torch.float64).item()}
+
+    def keep(self):
+        m_trim_threshold, m_mmap_max = -1, -4
+        libc = ctypes.CDLL(None)
+        kept = libc.mallopt(m_mmap_max, 0) == 1 and libc.mallopt(m_trim_threshold, 2**31 - 1) == 1
+        return {"keep": kept}
+
+
+def main():
+    works = Works(sys.argv[1], Path(sys.argv[2]))
+    print(json.dumps({"torch": torch.__version__.split("+")[0], "threads": torch.get_num_threads()}), flush=True)
+    for line in sys.stdin:
+        command, *words = line.split()
+        print(json.dumps(getattr(works, command)(*words)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
