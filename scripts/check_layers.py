@@ -48,7 +48,7 @@ TORCH_OPS = re.compile(r"^(ATen/|c10/|torch/library\.h$|torch/csrc/)")
 TORCH = re.compile(r"^(ATen/|c10/|torch/|caffe2/)")
 STD = re.compile(r"^[a-z_0-9]+$")
 C_SYSTEM = re.compile(r"^(sys/\w+|fcntl|unistd|signal|spawn|poll|pthread|cpuid|immintrin|dlfcn)\.h$")
-THIRD_PARTY = {"io": re.compile(r"^(hdf5|H5\w+|zlib|nlohmann/.*)(\.h|\.hpp)?$"), "data": re.compile(r"^zlib\.h$"),
+THIRD_PARTY = {"io": re.compile(r"^(hdf5|H5\w+|zlib|nlohmann/.*)(\.h|\.hpp)?$"), "data": re.compile(r"^(zlib\.h|omp\.h|nlohmann/json\.hpp)$"),
                "train": re.compile(r"^nlohmann/json\.hpp$")}
 
 
