@@ -64,6 +64,8 @@ class Bytes {
     return done;
   }
 
+  /// Of the file, as it lies on the disk.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
   /// At most this many bytes can follow.
   [[nodiscard]] std::uint64_t rest() const { return gzip_ ? size_ * deflate_ratio : size_ - position_; }
   [[nodiscard]] std::string end() const {
@@ -156,7 +158,8 @@ at::Tensor read_idx(const std::filesystem::path& file) {
   }
   // Before any memory is asked for.
   if (too_many || elements > bytes.rest()) {
-    bytes.fail("must hold the " + promise + " elements its header promises, but has no room for them");
+    bytes.fail("is cut off or damaged: its header promises " + promise + " elements, more than its " +
+               std::to_string(bytes.size()) + " bytes can hold");
   }
   at::Tensor out = at::empty(sizes, at::kByte);
   if (bytes.read(out.mutable_data_ptr<std::uint8_t>(), elements) != elements) {

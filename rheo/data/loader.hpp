@@ -34,7 +34,7 @@ struct LoaderOptions {
   int workers = 1;         ///< threads that prepare batches; 0: the caller prepares them
   int prefetch = 2;        ///< batches ready or under way beyond the one in use, at least 1
   bool drop_last = false;  ///< leave out a last batch that is not full
-  Transform transform;
+  Transform transform = {};
 };
 
 /// One pass over the batches. Belongs to one thread. The next batch replaces the one before.

@@ -303,7 +303,9 @@ TEST(Transforms, ShiftMovesByWholePixels) {
       }
       EXPECT_TRUE(found) << "picture " << b;
     }
-    if (most < 30) EXPECT_EQ(static_cast<std::int64_t>(moves.size()), (2 * most + 1) * (2 * most + 1));
+    if (most < 30) {
+      EXPECT_EQ(static_cast<std::int64_t>(moves.size()), (2 * most + 1) * (2 * most + 1));
+    }
   }
 }
 
