@@ -201,6 +201,10 @@ def milliseconds(seconds):
     return f"{1e3 * seconds:.3g}" if seconds < 1 else f"{1e3 * seconds:.0f}"
 
 
+def times(ratio):
+    return f"{ratio:.2g}x" if ratio < 10 else f"{ratio:.0f}x"
+
+
 def table(options, programs, works, least, busy):
     ours = next(p for p in programs if p.name == "ours")
     cpu = next((s.split(":")[1].strip() for s in open("/proc/cpuinfo") if s.startswith("model name")), "unknown CPU")
@@ -220,7 +224,7 @@ def table(options, programs, works, least, busy):
             cells = [works[name][1], milliseconds(row["ours"])]
             for program in shown[1:]:
                 seconds = row.get(program)
-                cells.append(f"{milliseconds(seconds)} ({seconds / row['ours']:.3g}x)" if seconds else "")
+                cells.append(f"{milliseconds(seconds)} ({times(seconds / row['ours'])})" if seconds else "")
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
