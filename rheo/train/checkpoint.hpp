@@ -89,7 +89,8 @@ RHEO_API NamedTensors model_tensors(const torch::nn::Module& module);
 /// over, or of another shape or type; nothing is copied then.
 RHEO_API void load_model(torch::nn::Module& module, const Checkpoint& checkpoint);
 
-/// What a run's bits depend on beside the program: "rheobase", "libtorch", "instruction_set", "threads".
+/// What a run's bits depend on beside the program: "rheobase", "libtorch",
+/// "instruction_set", "threads", "product".
 RHEO_API std::map<std::string, std::string> environment();
 
 /// "threads: 2 then, 1 now", a line for each entry that differs.

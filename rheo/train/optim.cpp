@@ -33,8 +33,8 @@ bool is_like(const at::Tensor& t, const at::Tensor& param) {
 
 bool is_state(const at::Tensor& t, const at::Tensor& param) { return !t.defined() || is_like(t, param); }
 
-/// The parameters of a group that have a gradient, if all of them and their state can be stepped fused. They are of one type
-/// per list, because a fused call wants one.
+/// The parameters of a group that have a gradient, if all of them and their state can be stepped fused. They
+/// are of one type per list, because a fused call wants one.
 template <class StateFits>
 bool fusable(const OptimizerParamGroup& group, const StateFits& state_fits, std::vector<Tensors>& by_type) {
   by_type.assign(2, {});

@@ -20,14 +20,10 @@
 #include <vector>
 
 #include "rheo/core/export.hpp"
+#include "rheo/data/loader.hpp"
 #include "rheo/train/checkpoint.hpp"
 #include "rheo/train/early_stop.hpp"
 #include "rheo/train/schedule.hpp"
-
-namespace rheo::data {
-struct Batch;
-class Loader;
-}  // namespace rheo::data
 
 namespace rheo::train {
 
@@ -98,10 +94,10 @@ class RHEO_API Trainer {
   /// Throws RuntimeError naming epoch, batch and learning rate when the loss or a parameter is no longer
   /// finite; the last checkpoint stays. Throws ValueError where a resumed run's loader differs in what
   /// decides the batches.
-  Outcome fit(data::Loader& train, data::Loader* validation = nullptr);
+  Outcome fit(const data::Loader& train, const data::Loader* validation = nullptr);
 
   /// In eval mode, without gradients; the mode is restored.
-  Score evaluate(data::Loader& loader);
+  Score evaluate(const data::Loader& loader);
 
   const std::vector<Metrics>& history() const { return at_.history; }
   /// Epochs that are complete.
@@ -112,18 +108,19 @@ class RHEO_API Trainer {
  private:
   class Clock;
 
-  bool train_epoch(data::Loader& train, Clock& clock);  // false: stopped
-  void finish_epoch(data::Loader* validation, Clock& clock);
+  bool train_epoch(const data::Loader& train, const data::Loader* validation,
+                   Clock& clock);  // false: stopped
+  void finish_epoch(const data::Loader* validation, Clock& clock);
   double train_batch(const data::Batch& batch);  // the learning rate used
   void check_loader(const data::Loader& train);
   void check_finite() const;
-  void save(const std::filesystem::path& path);
+  void save(bool best);
 
   torch::nn::Module& module_;
   torch::optim::Optimizer& optimizer_;
   Objective objective_;
   TrainerOptions options_;
-  Checkpoint at_;  // counters and history as of now; its tensors are filled in when it is written
+  Checkpoint at_;  // counters and history as of now; of the tensors only the random state fit starts from
   bool resumed_ = false;
 };
 

@@ -1,4 +1,5 @@
-// Our optimisers against the ones they derive from: same numbers, same state, and the fused operators where they apply.
+// Our optimisers against the ones they derive from: same numbers, same state, and the fused operators where
+// they apply.
 #include "rheo/train/optim.hpp"
 
 #include <ATen/record_function.h>

@@ -60,7 +60,8 @@ TEST(Schedule, OneCycle) {
   EXPECT_EQ(schedule.at(20), schedule.at(19));
 }
 
-// OneCycleLR(max_lr=0.1, total_steps=20, three_phase=True, pct_start=0.4, div_factor=10, final_div_factor=100)
+// OneCycleLR(max_lr=0.1, total_steps=20, three_phase=True, pct_start=0.4, div_factor=10,
+// final_div_factor=100)
 TEST(Schedule, OneCycleInThreePhases) {
   expect_rates(
       Schedule::one_cycle(0.1, 20,
