@@ -92,10 +92,9 @@ struct SmallRun {
   explicit SmallRun(rheo::train::TrainerOptions options, int workers = 0, std::uint64_t seed = 1)
       : net((torch::manual_seed(seed), Net())),
         optimizer(net->parameters(), torch::optim::AdamWOptions(0.01).amsgrad(true)),
-        train(std::make_shared<Points>(120), range(0, 90),
-              {.batch_size = 16, .seed = 9, .workers = workers, .transform = {}}),
+        train(std::make_shared<Points>(120), range(0, 90), {.batch_size = 16, .seed = 9, .workers = workers}),
         validation(std::make_shared<Points>(120), range(90, 120),
-                   {.batch_size = 16, .shuffle = false, .workers = 0, .transform = {}}),
+                   {.batch_size = 16, .shuffle = false, .workers = 0}),
         trainer(*net, optimizer, objective_of(net), with_defaults(std::move(options))) {}
   SmallRun(const SmallRun&) = delete;  // the trainer refers to the rest
 
