@@ -28,7 +28,7 @@ int main() {
     return {functional::ce_max_membrane_loss(mem, batch.y), correct, batch.y.size(0)};
   };
 
-  const std::int64_t epochs = 12;
+  const std::int64_t epochs = 20;
   rheo::train::Adam adam(net->parameters(), torch::optim::AdamOptions(5e-3));
   rheo::train::Trainer trainer(
       *net, adam, objective,
