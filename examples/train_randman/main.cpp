@@ -30,15 +30,15 @@ int main() {
 
   const std::int64_t epochs = 20;
   rheo::train::Adam adam(net->parameters(), torch::optim::AdamOptions(5e-3));
-  rheo::train::Trainer trainer(
-      *net, adam, objective,
-      {.epochs = epochs,
-       .schedule = rheo::train::Schedule::cosine(5e-3, epochs * train.batches()),
-       .on_epoch = [](const rheo::train::Metrics& m) {
-         std::printf("epoch %2d: loss %.3f, validation accuracy %.1f %%\n", static_cast<int>(m.epoch),
-                     m.train_loss, 100 * m.validation_accuracy.value_or(0));
-         std::fflush(stdout);
-       }});
+  rheo::train::Trainer trainer(*net, adam, objective,
+                               {.epochs = epochs,
+                                .schedule = rheo::train::Schedule::cosine(5e-3, epochs * train.batches()),
+                                .on_epoch = [](const rheo::train::Metrics& m) {
+                                  std::printf("epoch %2d: loss %.3f, validation accuracy %.1f %%\n",
+                                              static_cast<int>(m.epoch), m.train_loss,
+                                              100 * m.validation_accuracy.value_or(0));
+                                  std::fflush(stdout);
+                                }});
   trainer.fit(train, &validation);
   const auto score = trainer.evaluate(test);
   std::printf("test accuracy %.1f %%\n", 100 * score.accuracy);
