@@ -29,10 +29,14 @@ struct Context {
 using AddCommand = void (*)(CLI::App& program, Context& context);
 
 void add_tutorial(CLI::App& program, Context& context);
+void add_train(CLI::App& program, Context& context);
+void add_predict(CLI::App& program, Context& context);
+void add_inspect(CLI::App& program, Context& context);
 void add_simulate(CLI::App& program, Context& context);
 void add_info(CLI::App& program, Context& context);
 
 /// In the order of `rheobase --help`.
-inline constexpr AddCommand commands[] = {add_tutorial, add_simulate, add_info};
+inline constexpr AddCommand commands[] = {add_tutorial, add_train,    add_predict,
+                                          add_inspect,  add_simulate, add_info};
 
 }  // namespace rheo::app

@@ -4,6 +4,7 @@
 #include "app/numbers.hpp"
 #include "rheo/kernels/registry.hpp"
 #include "rheo/nn/registry.hpp"
+#include "rheo/ops/product.hpp"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -76,6 +77,7 @@ int print_info() {
   line("rheobase", version());
   line("libtorch", TORCH_VERSION);
   line("instruction set", isa + " (this machine has " + available_instruction_sets() + ")");
+  line("products", ops::product_library());
   line("threads", std::to_string(at::get_num_threads()));
   line("CUDA", at::hasCUDA() ? "yes" : "no");
   line("gnuplot", gnuplot_version());

@@ -41,7 +41,12 @@ void forget(int slot) {
   if (slot >= 0) unfinished[static_cast<std::size_t>(slot)].used.store(false);
 }
 
+std::atomic<bool> polite{false};  // a StopRequest lives
+std::atomic<int> noted{0};        // the signal it was told of
+
 extern "C" void on_signal(int signal) {
+  int none = 0;
+  if (polite.load() && noted.compare_exchange_strong(none, signal)) return;
   for (Slot& slot : unfinished) {
     if (slot.used.load()) unlink(slot.path.data());
   }
@@ -63,9 +68,21 @@ std::string reason(int error) { return std::generic_category().message(error); }
 }  // namespace
 
 void remove_unfinished_files_when_interrupted() {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  struct sigaction action{};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;  // work that goes on must not see its reads and writes fail
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
 }
+
+StopRequest::StopRequest() {
+  noted.store(0);
+  polite.store(true);
+}
+
+StopRequest::~StopRequest() { polite.store(false); }
+
+int StopRequest::signal() const { return noted.load(); }
 
 AtomicFile::AtomicFile(std::string_view option, fs::path target, bool replace) : target_(std::move(target)) {
   const std::string name = std::string(option) + " " + quoted(target_);

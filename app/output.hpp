@@ -53,4 +53,17 @@ class OutputFolder {
 /// Ctrl-C and termination remove temporaries and end the program with 130 (143). Called once, by main.
 void remove_unfinished_files_when_interrupted();
 
+/// While one lives, the first Ctrl-C or termination is only noted, so that the work can end in good order; the
+/// next ends the program at once, as always. One at a time.
+class StopRequest {
+ public:
+  StopRequest();
+  ~StopRequest();
+  StopRequest(const StopRequest&) = delete;
+  StopRequest& operator=(const StopRequest&) = delete;
+
+  /// The signal that came, or 0.
+  [[nodiscard]] int signal() const;
+};
+
 }  // namespace rheo::app

@@ -1,33 +1,13 @@
 #include "app/tutorial/page.hpp"
 
+#include "app/page/page.hpp"
+
 #include <cstddef>
 #include <stdexcept>
+#include <utility>
 
 namespace rheo::app::tutorial {
 namespace {
-
-std::string escaped(std::string_view text) {
-  std::string html;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        html += "&amp;";
-        break;
-      case '<':
-        html += "&lt;";
-        break;
-      case '>':
-        html += "&gt;";
-        break;
-      case '"':
-        html += "&quot;";
-        break;
-      default:
-        html += c;
-    }
-  }
-  return html;
-}
 
 /// Code with its comments set apart.
 std::string code_block(std::string_view code) {
@@ -37,9 +17,9 @@ std::string code_block(std::string_view code) {
     const std::string_view line = code.substr(0, end);
     code = end == std::string_view::npos ? "" : code.substr(end + 1);
     const std::size_t comment = line.find("//");
-    html += escaped(line.substr(0, comment));
+    html += page::escaped(line.substr(0, comment));
     if (comment != std::string_view::npos) {
-      html += "<i>" + escaped(line.substr(comment)) + "</i>";
+      html += "<i>" + page::escaped(line.substr(comment)) + "</i>";
     }
     if (!code.empty()) html += '\n';
   }
@@ -47,25 +27,14 @@ std::string code_block(std::string_view code) {
 }
 
 std::string table(const Section& section) {
-  std::string html = "<table>\n";
-  for (const Row& row : section.rows) {
-    html += "<tr><th>" + escaped(row.quantity) + "</th><td>" + escaped(row.value) +
-            "</td></tr>\n";
-  }
-  return html + "</table>";
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const Row& row : section.rows) rows.emplace_back(row.quantity, row.value);
+  return page::table(rows);
 }
 
 std::string figure(const PageParts& parts, const std::string& name) {
   const auto found = parts.svg.find(name);
-  if (found == parts.svg.end()) {
-    return "<p class=\"missing\">No figure: gnuplot was missing when this page was "
-           "made.</p>";
-  }
-  const std::string& svg = found->second;
-  // The XML declaration belongs to a file, not into a page.
-  const std::size_t start = svg.find("<svg");
-  if (start == std::string::npos) throw std::logic_error("not an SVG: " + name);
-  return "<div class=\"plot\">" + svg.substr(start) + "</div>";
+  return page::plot(found == parts.svg.end() ? "" : found->second);
 }
 
 std::string fill(const PageParts& parts, const std::string& what) {
@@ -79,9 +48,11 @@ std::string fill(const PageParts& parts, const std::string& what) {
       if (section.id == name) return table(section);
     }
   }
+  if (what == "begin") return page::begin("The leaky integrate-and-fire neuron");
+  if (what == "end") return std::string(page::end);
   if (what == "seed") return std::to_string(parts.seed);
   if (what == "input spikes") return std::to_string(parts.input_spikes);
-  if (what == "version") return escaped(parts.version);
+  if (what == "version") return page::escaped(parts.version);
   throw std::logic_error("the page's template asks for an unknown part: " + what);
 }
 

@@ -1,0 +1,3 @@
+# cmake -DSTYLE=... -DINPUT=... -DOUTPUT=... -P embed.cmake
+file(READ ${STYLE} style)
+configure_file(${INPUT} ${OUTPUT} @ONLY)
