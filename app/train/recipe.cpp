@@ -4,8 +4,6 @@
 #include "app/numbers.hpp"
 #include "rheo/core/nearest.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -263,62 +261,6 @@ void check(const Recipe& recipe) {
   if (recipe.patience > 0 && recipe.task == "mnist" && recipe.validation == 0) {
     throw UsageError("patience needs validation images; see --validation");
   }
-}
-
-std::string to_json(const Recipe& recipe) {
-  nlohmann::ordered_json json;
-  json["task"] = recipe.task;
-  json["recipe"] = recipe.recipe;
-  for (const Field* field : fields_of(recipe.task)) {
-    std::visit([&](const auto& value) { json[std::string(field->name)] = value; }, get_field(recipe, *field));
-  }
-  return json.dump();
-}
-
-Recipe recipe_from_json(const std::string& text, std::string_view file) {
-  const std::string where = in_quotes(file);
-  const auto json = nlohmann::ordered_json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("task") || !json["task"].is_string()) {
-    throw Failure(where + " holds no recipe of rheobase train");
-  }
-  try {
-    Recipe recipe = default_recipe(json["task"].get<std::string>(), "default");
-    for (const auto& [name, value] : json.items()) {
-      if (name == "task") continue;
-      if (name == "recipe" && value.is_string())
-        recipe.recipe = value.get<std::string>();
-      else if (value.is_boolean())
-        set_field(recipe, where, name, FieldValue(value.get<bool>()));
-      else if (value.is_number_integer())
-        set_field(recipe, where, name, FieldValue(value.get<std::int64_t>()));
-      else if (value.is_number())
-        set_field(recipe, where, name, FieldValue(value.get<double>()));
-      else if (value.is_string())
-        set_field(recipe, where, name, FieldValue(value.get<std::string>()));
-      else
-        throw UsageError(where + ": " + name + " is no word and no number");
-    }
-    return recipe;
-  } catch (const UsageError& error) {
-    throw Failure(std::string(error.what()) + " (the recipe in it is of another version?)");
-  }
-}
-
-std::string to_toml(const Recipe& recipe) {
-  std::string text = "task = " + in_quotes(recipe.task) + "\nrecipe = " + in_quotes(recipe.recipe) + "\n\n";
-  for (const Field* field : fields_of(recipe.task)) {
-    const FieldValue value = get_field(recipe, *field);
-    std::string line = std::string(field->name) + " = ";
-    if (std::holds_alternative<std::string>(value))
-      line += in_quotes(to_text(value));
-    else
-      line += to_text(value);
-    std::string comment(field->meaning);
-    if (!field->choices.empty()) comment += (comment.empty() ? "" : ": ") + listed(field->choices);
-    if (!comment.empty()) line += std::string(line.size() < 32 ? 32 - line.size() : 1, ' ') + "# " + comment;
-    text += line + "\n";
-  }
-  return text;
 }
 
 }  // namespace rheo::app::train

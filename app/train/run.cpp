@@ -52,7 +52,7 @@ nn::Sequential network_of(const SavedRun& saved) {
   return net;
 }
 
-Recipe recipe_in(const fs::path& config) { return read_request({.config = config.string()}).recipe; }
+Request request_in(const fs::path& config) { return read_request({.config = config.string()}); }
 
 void clear_run(const fs::path& folder) {
   using namespace file_name;

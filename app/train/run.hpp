@@ -32,8 +32,8 @@ SavedRun open_run(const std::filesystem::path& run);
 /// Its network, with the weights of the checkpoint.
 nn::Sequential network_of(const SavedRun& saved);
 
-/// Of a run that was stopped before its first checkpoint: the recipe in its config.toml.
-Recipe recipe_in(const std::filesystem::path& config);
+/// Of a run that was stopped before its first checkpoint: what its config.toml says.
+Request request_in(const std::filesystem::path& config);
 
 /// Removes what an earlier run left in the folder, so that nothing of it can be taken for the new one's.
 void clear_run(const std::filesystem::path& folder);

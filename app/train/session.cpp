@@ -80,14 +80,8 @@ std::string toml_word(const std::string& text) {
 Session::Session(const Request& request, Note note)
     : note_(std::move(note)), out_(request.out), recipe_(request.recipe), data_folder_(request.data) {
   int threads = request.threads;
-  if (request.resume) take_up(request);
-  if (saved_) {
-    if (data_folder_.empty()) data_folder_ = saved_->data;
-    const auto& then = saved_->checkpoint.environment;
-    if (const auto found = then.find("threads"); threads == 0 && found != then.end()) {
-      threads = std::atoi(found->second.c_str());
-    }
-  } else if (!request.force && !request.resume && is_there(out_ / file_name::checkpoint)) {
+  if (const int before = request.resume ? take_up(request) : 0; threads == 0) threads = before;
+  if (!request.force && !request.resume && is_there(out_ / file_name::checkpoint)) {
     throw UsageError("--out \"" + out_.string() +
                      "\" holds a run: --resume goes on with it, --force begins anew");
   }
@@ -115,13 +109,15 @@ Session::Session(const Request& request, Note note)
   describe();
 }
 
-void Session::take_up(const Request& request) {
+int Session::take_up(const Request& request) {
   const fs::path config = out_ / file_name::config;
   if (!is_there(out_ / file_name::checkpoint) && is_there(config)) {
     note_("nothing was saved yet in " + out_.string() + ": beginning anew");
-    recipe_ = recipe_in(config);
+    const Request before = request_in(config);
+    recipe_ = before.recipe;
+    if (data_folder_.empty()) data_folder_ = before.data;
     merge_given(recipe_, request.given, {}, out_);
-    return;
+    return before.threads;
   }
   saved_ = open_run(out_);
   if (saved_->recipe.task != request.recipe.task) {
@@ -130,6 +126,10 @@ void Session::take_up(const Request& request) {
   }
   recipe_ = saved_->recipe;
   merge_given(recipe_, request.given, saved_->checkpoint, out_);
+  if (data_folder_.empty()) data_folder_ = saved_->data;
+  const auto& then = saved_->checkpoint.environment;
+  const auto threads = then.find("threads");
+  return threads == then.end() ? 0 : std::atoi(threads->second.c_str());
 }
 
 void Session::describe() const {

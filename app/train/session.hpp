@@ -43,7 +43,8 @@ class Session {
   [[nodiscard]] const std::filesystem::path& folder() const { return out_; }
 
  private:
-  void take_up(const Request& request);
+  /// The threads of the run so far, or 0.
+  int take_up(const Request& request);
   void describe() const;
 
   Note note_;

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "app/page/page.hpp"
 #include "app/tutorial/experiments.hpp"
 #include "app/tutorial/figures.hpp"
 #include "app/tutorial/page.hpp"
@@ -306,7 +307,7 @@ TEST(Tutorial2, DarkColoursAreThoseOfTheFigures) {
   } catch (const rheo::plot::GnuplotMissing& missing) {
     GTEST_SKIP() << missing.what();
   }
-  const std::string style(page_template.substr(0, page_template.find("</style>")));
+  const std::string style(rheo::app::page::style);
   for (const auto& [name, drawing] : svg) {
     for (const std::string attribute : {"stroke='rgb(", "fill=\"rgb("}) {
       for (std::size_t i = drawing.find(attribute); i != std::string::npos;
