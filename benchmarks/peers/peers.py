@@ -43,8 +43,8 @@ class SnnTorch:
 
         def steps(x, mem):
             spk_rec, mem_rec = [], []
-            for step in range(x.shape[0]):
-                spk, mem = lif(x[step], mem)
+            for current in x.unbind(0):  # indexing x[step] would cost the backward a whole x of zeros per step
+                spk, mem = lif(current, mem)
                 spk_rec.append(spk)
                 if both:
                     mem_rec.append(mem)
