@@ -402,4 +402,22 @@ TEST_F(Cli, AnInterruptedRunLeavesNothing) {
   EXPECT_EQ(files(), std::vector<std::string>{});
 }
 
+TEST_F(Cli, TuneWritesWhatLaterRunsRead) {
+  const Result tune = run("tune --out new/tuning.txt");
+  if (tune.err.find("no oneDNN product") != std::string::npos)
+    GTEST_SKIP() << "skipped: nothing to choose from";
+  ASSERT_EQ(tune.code, 0) << tune.err;
+  EXPECT_TRUE(tune.out.ends_with(": new/tuning.txt\n")) << tune.out;
+  EXPECT_TRUE(read("new/tuning.txt").starts_with("rheobase tuning 1\ncpu "));
+  const std::string from = "RHEOBASE_TUNING=new/tuning.txt";
+  EXPECT_NE(run("info", from).out.find("(tuning file new/tuning.txt)"), std::string::npos);
+  EXPECT_NE(run("info", from + " RHEOBASE_PRODUCT=libtorch").out.find("libtorch (RHEOBASE_PRODUCT)"),
+            std::string::npos);
+  write("new/tuning.txt", "mkl please\n");
+  const Result damaged = run("info", from);
+  EXPECT_EQ(damaged.code, 2);
+  EXPECT_NE(damaged.err.find("tuning file new/tuning.txt, line 1, must be"), std::string::npos)
+      << damaged.err;
+}
+
 }  // namespace
