@@ -11,11 +11,13 @@
 #include "rheo/functional/accuracy.hpp"
 #include "rheo/functional/loss.hpp"
 #include "rheo/ops/error.hpp"
+#include "tests/error_of.hpp"
 
 namespace {
 
 using rheo::functional::CrossEntropyOptions;
 using rheo::functional::Reduction;
+using rheo::test::error_of;
 using torch::Tensor;
 
 struct Loss {
@@ -149,38 +151,27 @@ TEST(Loss, AcceptsAnyStrides) {
   }
 }
 
-template <class Error, class F>
-std::string message(F f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
-
 TEST(Loss, SaysWhatIsWrong) {
   using rheo::TypeError;
   using rheo::ValueError;
   using rheo::functional::ce_rate_loss;
   const auto rec = torch::zeros({4, 2, 3});
   const auto y = torch::zeros({2}, torch::kLong);
-  EXPECT_EQ(message<ValueError>([&] { ce_rate_loss({}, y); }),
+  EXPECT_EQ(error_of<ValueError>([&] { ce_rate_loss({}, y); }),
             "[ce_rate_loss] rec must be [T, B, C] with C > 0, got []");
-  EXPECT_EQ(message<ValueError>([&] { ce_rate_loss(rec[0], y); }),
+  EXPECT_EQ(error_of<ValueError>([&] { ce_rate_loss(rec[0], y); }),
             "[ce_rate_loss] rec must be [T, B, C] with C > 0, got [2, 3]");
-  EXPECT_EQ(message<ValueError>([&] { ce_rate_loss(torch::zeros({0, 2, 3}), y); }),
+  EXPECT_EQ(error_of<ValueError>([&] { ce_rate_loss(torch::zeros({0, 2, 3}), y); }),
             "[ce_rate_loss] rec must have a time step, got T = 0");
-  EXPECT_EQ(message<TypeError>([&] { ce_rate_loss(rec.to(torch::kLong), y); }),
+  EXPECT_EQ(error_of<TypeError>([&] { ce_rate_loss(rec.to(torch::kLong), y); }),
             "[ce_rate_loss] rec must be float32 or float64, got Long");
-  EXPECT_EQ(message<ValueError>([&] { ce_rate_loss(rec, torch::zeros({3}, torch::kLong)); }),
+  EXPECT_EQ(error_of<ValueError>([&] { ce_rate_loss(rec, torch::zeros({3}, torch::kLong)); }),
             "[ce_rate_loss] targets must be [B] = [2], got [3]");
-  EXPECT_EQ(message<TypeError>([&] { ce_rate_loss(rec, torch::zeros({2})); }),
+  EXPECT_EQ(error_of<TypeError>([&] { ce_rate_loss(rec, torch::zeros({2})); }),
             "[ce_rate_loss] targets must be int64 on the CPU, got Float on cpu");
-  EXPECT_EQ(message<ValueError>([&] { ce_rate_loss(rec, torch::tensor({0, 3}, torch::kLong)); }),
+  EXPECT_EQ(error_of<ValueError>([&] { ce_rate_loss(rec, torch::tensor({0, 3}, torch::kLong)); }),
             "[ce_rate_loss] targets must be below the number of classes, 3, got 3 at 1");
-  EXPECT_EQ(message<ValueError>([&] { ce_rate_loss(rec, y, {.weight = torch::ones({2})}); }),
+  EXPECT_EQ(error_of<ValueError>([&] { ce_rate_loss(rec, y, {.weight = torch::ones({2})}); }),
             "[ce_rate_loss] weight must have one element per class, 3, got [2]");
   EXPECT_TRUE(
       ce_rate_loss(torch::zeros({4, 0, 3}), torch::zeros({0}, torch::kLong), {.reduction = Reduction::none})
@@ -197,9 +188,9 @@ TEST(Accuracy, CountsTheMostFrequentOutput) {
   EXPECT_EQ(accuracy_rate(spk, torch::tensor({1, 1, 0, 0}, torch::kLong)), 0.75);
   const auto mem = torch::tensor({0.0, 1.0, 2.0, 0.0}).view({2, 1, 2});
   EXPECT_EQ(predicted_max_membrane(mem).item<std::int64_t>(), 0);
-  EXPECT_EQ(message<rheo::ValueError>([&] { accuracy_rate(spk, torch::zeros({3}, torch::kLong)); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { accuracy_rate(spk, torch::zeros({3}, torch::kLong)); }),
             "[accuracy_rate] targets must be [B] = [4] with B > 0, got [3]");
-  EXPECT_EQ(message<rheo::ValueError>([&] { predicted_rate(spk[0]); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { predicted_rate(spk[0]); }),
             "[predicted_rate] spk must be [T, B, C] with T and C > 0, got [4, 2]");
 }
 

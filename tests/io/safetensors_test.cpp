@@ -20,6 +20,7 @@
 
 #include "rheo/io/write_file.hpp"
 #include "rheo/ops/error.hpp"
+#include "tests/error_of.hpp"
 
 namespace {
 
@@ -28,6 +29,7 @@ using rheo::io::read_tensors;
 using rheo::io::TensorFile;
 using rheo::io::write_file;
 using rheo::io::write_tensors;
+using rheo::test::error_of;
 
 class Files : public ::testing::Test {
  protected:
@@ -54,18 +56,6 @@ class Files : public ::testing::Test {
 };
 using Safetensors = Files;
 using WriteFile = Files;
-
-template <class E>
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const E& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    return std::string("of another type: ") + error.what();
-  }
-  return "no error";
-}
 
 /// The file with this header, unpadded.
 std::string with_header(const std::string& header, const std::string& data = "") {

@@ -6,6 +6,7 @@
 
 #include "rheo/nn/neurons.hpp"
 #include "rheo/nn/sequential.hpp"
+#include "tests/error_of.hpp"
 #include "tests/nn/plain.hpp"
 
 namespace {
@@ -14,6 +15,7 @@ using rheo::State;
 using rheo::TimeConstant;
 using rheo::nn::Leaky;
 using rheo::nn::Sequential;
+using rheo::test::error_of;
 using torch::Tensor;
 using torch::nn::Linear;
 
@@ -290,40 +292,31 @@ TEST(Sequential, RunsOnNothing) {
   EXPECT_TRUE(torch::equal(Sequential()->forward(x).y, x));
 }
 
-template <class F>
-std::string message(F f) {
-  try {
-    f();
-  } catch (const rheo::ValueError& e) {
-    return e.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
-
 TEST(Sequential, SaysWhatIsWrong) {
   TwoLayers n(torch::kFloat);
   auto& net = n.net;
-  EXPECT_EQ(message([&] { net->forward(torch::Tensor()); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { net->forward(torch::Tensor()); }),
             "[sequential] x must be a tensor, got an undefined one");
-  EXPECT_EQ(message([&] { net->forward(torch::zeros({3, 2, 5})); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { net->forward(torch::zeros({3, 2, 5})); }),
             "[linear] x must have 13 features in its last dimension, got [3, 2, 5]");
   const auto x = torch::zeros({3, 2, 13});
-  EXPECT_EQ(message([&] { net->forward(x, {{"0.mem", torch::zeros({2, 21})}}); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { net->forward(x, {{"0.mem", torch::zeros({2, 21})}}); }),
             "[sequential] state must belong to a layer that has one, 1, 3, got '0.mem'");
-  EXPECT_EQ(message([&] { net->forward(x, {{"1.mom", torch::zeros({2, 21})}}); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { net->forward(x, {{"1.mom", torch::zeros({2, 21})}}); }),
             "[Leaky] state must hold mem, got 'mom'; did you mean 'mem'?");
-  EXPECT_EQ(message([&] { net->record(x, {}, {"2"}); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { net->record(x, {}, {"2"}); }),
             "[sequential] names must be of neurons, 1, 3, got '2'");
-  EXPECT_EQ(message([&] { net->record(x, {}, {"1"})["3"]; }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { net->record(x, {}, {"1"})["3"]; }),
             "[sequential] name must be a recorded neuron's, one of 1, got '3'");
-  EXPECT_EQ(message([&] { net->layer<torch::nn::LinearImpl>(1); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { net->layer<torch::nn::LinearImpl>(1); }),
             "[sequential] layer 1 must be of the type asked for, got Leaky");
-  EXPECT_EQ(message([&] { net->module_at(4); }), "[sequential] index must be below 4, got 4");
-  EXPECT_EQ(
-      message([&] { Sequential(torch::nn::Flatten(torch::nn::FlattenOptions().start_dim(0)))->forward(x); }),
-      "[sequential] layer '0' must keep the rows, time steps times batch = 6, got [78]");
-  EXPECT_EQ(message([&] { Sequential(Linear(13, 2))->record_last(x); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { net->module_at(4); }),
+            "[sequential] index must be below 4, got 4");
+  EXPECT_EQ(error_of<rheo::ValueError>([&] {
+              Sequential(torch::nn::Flatten(torch::nn::FlattenOptions().start_dim(0)))->forward(x);
+            }),
+            "[sequential] layer '0' must keep the rows, time steps times batch = 6, got [78]");
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { Sequential(Linear(13, 2))->record_last(x); }),
             "[sequential] there must be a neuron to record, got a network without one");
 }
 

@@ -9,11 +9,13 @@
 
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/product.hpp"
+#include "tests/error_of.hpp"
 
 namespace {
 
 using rheo::ops::linear_with;
 using rheo::ops::ProductLibrary;
+using rheo::test::error_of;
 namespace fs = std::filesystem;
 
 double worst(const torch::Tensor& a, const torch::Tensor& b) {
@@ -106,30 +108,19 @@ TEST(Product, NoGradientWhereNoneIsWanted) {
   EXPECT_FALSE(rheo::ops::linear(x, w).requires_grad());
 }
 
-template <class Error, class F>
-std::string message(F f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
-
 TEST(Product, ShapesAndTypesAreChecked) {
   const auto x = torch::zeros({2, 4}), w = torch::zeros({3, 4});
   using rheo::TypeError;
   using rheo::ValueError;
-  EXPECT_EQ(message<ValueError>([&] { rheo::ops::linear(torch::zeros({2, 5}), w); }),
+  EXPECT_EQ(error_of<ValueError>([&] { rheo::ops::linear(torch::zeros({2, 5}), w); }),
             "[linear] x must have 4 features in its last dimension, got [2, 5]");
-  EXPECT_EQ(message<ValueError>([&] { rheo::ops::linear(x, torch::zeros({4})); }),
+  EXPECT_EQ(error_of<ValueError>([&] { rheo::ops::linear(x, torch::zeros({4})); }),
             "[linear] weight must be [out, in], got [4]");
-  EXPECT_EQ(message<ValueError>([&] { rheo::ops::linear(x, w, torch::zeros({4})); }),
+  EXPECT_EQ(error_of<ValueError>([&] { rheo::ops::linear(x, w, torch::zeros({4})); }),
             "[linear] bias must have 3 elements, got [4]");
-  EXPECT_EQ(message<ValueError>([&] { rheo::ops::linear({}, w); }),
+  EXPECT_EQ(error_of<ValueError>([&] { rheo::ops::linear({}, w); }),
             "[linear] x and weight must be tensors, got an undefined one");
-  EXPECT_EQ(message<TypeError>([&] { rheo::ops::linear(x.to(torch::kDouble), w); }),
+  EXPECT_EQ(error_of<TypeError>([&] { rheo::ops::linear(x.to(torch::kDouble), w); }),
             "[linear] x, weight and bias must have one type and device, got Double on cpu and Float on cpu");
 }
 
@@ -158,7 +149,7 @@ TEST_F(Tuning, OfAnotherCpuIsIgnored) {
 TEST_F(Tuning, DamageIsNamed) {
   const auto why = [&](const std::string& text) {
     write(text);
-    return message<rheo::ValueError>([&] { read_tuning(file, rule); });
+    return error_of<rheo::ValueError>([&] { read_tuning(file, rule); });
   };
   const auto at = "[product] tuning file " + file.string();
   EXPECT_EQ(why(""), at + ", line 1, must be 'rheobase tuning ...', got ''");

@@ -14,29 +14,19 @@
 #include "rheo/io/safetensors.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/train/optimizer_state.hpp"
+#include "tests/error_of.hpp"
 #include "tests/train/small_run.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
+using rheo::test::error_of;
 using rheo::train::Checkpoint;
 using rheo::train::load_model;
 using rheo::train::read_checkpoint;
 using rheo::train::write_checkpoint;
 using small_run::bytes_of;
 using small_run::Net;
-
-template <class E>
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const E& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    return std::string("of another type: ") + error.what();
-  }
-  return "no error";
-}
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 

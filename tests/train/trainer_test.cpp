@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "rheo/ops/error.hpp"
+#include "tests/error_of.hpp"
 #include "tests/train/small_run.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using rheo::data::Batch;
+using rheo::test::error_of;
 using rheo::train::Evaluation;
 using rheo::train::Metrics;
 using rheo::train::Outcome;
@@ -30,18 +32,6 @@ using small_run::epochs;
 using small_run::Net;
 using small_run::Points;
 using small_run::SmallRun;
-
-template <class E>
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const E& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    return std::string("of another type: ") + error.what();
-  }
-  return "no error";
-}
 
 class Training : public ::testing::Test {
  protected:
