@@ -6,8 +6,6 @@
 #include <ATen/ops/eq.h>
 #include <ATen/ops/sum.h>
 
-#include <sstream>
-
 #include "rheo/ops/error.hpp"
 
 namespace rheo::functional {
@@ -15,10 +13,8 @@ namespace {
 
 void check(const char* name, const char* argument, const at::Tensor& rec) {
   if (rec.defined() && rec.dim() == 3 && rec.size(0) > 0 && rec.size(2) > 0) return;
-  std::ostringstream out;
-  out << '[' << name << "] " << argument << " must be [T, B, C] with T and C > 0, got ";
-  out << (rec.defined() ? rec.sizes() : at::IntArrayRef());
-  throw ValueError(out.str());
+  throw ValueError(c10::str('[', name, "] ", argument, " must be [T, B, C] with T and C > 0, got ",
+                            rec.defined() ? rec.sizes() : at::IntArrayRef()));
 }
 
 }  // namespace
@@ -38,10 +34,8 @@ at::Tensor predicted_max_membrane(const at::Tensor& mem) {
 double accuracy_rate(const at::Tensor& spk, const at::Tensor& targets) {
   check("accuracy_rate", "spk", spk);
   if (!targets.defined() || targets.dim() != 1 || targets.size(0) != spk.size(1) || targets.size(0) == 0) {
-    std::ostringstream out;
-    out << "[accuracy_rate] targets must be [B] = [" << spk.size(1) << "] with B > 0, got "
-        << (targets.defined() ? targets.sizes() : at::IntArrayRef());
-    throw ValueError(out.str());
+    throw ValueError(c10::str("[accuracy_rate] targets must be [B] = [", spk.size(1), "] with B > 0, got ",
+                              targets.defined() ? targets.sizes() : at::IntArrayRef()));
   }
   const auto right = predicted_rate(spk).eq(targets).sum().item<std::int64_t>();
   return static_cast<double>(right) / static_cast<double>(targets.size(0));

@@ -5,7 +5,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "rheo/kernels/cross_entropy.hpp"
@@ -28,10 +27,7 @@ struct Call {
 
 template <class Error, class... Args>
 [[noreturn]] void refuse(const char* name, const Args&... args) {
-  std::ostringstream out;
-  out << '[' << name << "] ";
-  (out << ... << args);
-  throw Error(out.str());
+  throw Error(c10::str('[', name, "] ", args...));
 }
 
 void check(const char* name, const at::Tensor& rec, const at::Tensor& targets, const at::Tensor& weight) {

@@ -16,13 +16,6 @@ namespace {
 
 constexpr std::string_view reset_names[] = {"subtract", "zero", "none"};
 
-template <class... Args>
-std::string text(const Args&... args) {
-  std::ostringstream out;
-  (out << ... << args);
-  return out.str();
-}
-
 }  // namespace
 
 std::string to_string(Reset reset) { return std::string(reset_names[static_cast<int>(reset)]); }
@@ -55,7 +48,7 @@ std::size_t index_of(const std::vector<std::string>& names, std::string_view nam
 
 void check_domain(const std::string& kind, std::string_view name, Domain domain, double v) {
   const auto refuse = [&](const char* rule) {
-    throw ValueError(text("[", kind, "] ", name, " must be ", rule, ", got ", v));
+    throw ValueError(c10::str("[", kind, "] ", name, " must be ", rule, ", got ", v));
   };
   if (domain == Domain::positive) {
     if (!(v > 0) || std::isinf(v)) refuse("positive and finite");
@@ -82,14 +75,14 @@ NeuronImpl::NeuronImpl(const ops::NeuronEntry& entry, NeuronOptions options)
       given_(entry.parameters.size(), false) {
   if (!kernels::add_kernels(entry.kernels())) {
     throw ValueError(
-        text("[", kind_, "] kind must be new, but another neuron is registered under this name"));
+        c10::str("[", kind_, "] kind must be new, but another neuron is registered under this name"));
   }
   const auto& names = entry.parameters;
   const auto known = [&](const std::string& name) {
     const auto at = index_of(names, name);
     if (at == names.size()) {
-      throw ValueError(text("[", kind_, "] parameter must be one of ", listed(names), ", got '", name, "'",
-                            suggestion(name, names)));
+      throw ValueError(c10::str("[", kind_, "] parameter must be one of ", listed(names), ", got '", name,
+                                "'", suggestion(name, names)));
     }
     return at;
   };
@@ -99,7 +92,8 @@ NeuronImpl::NeuronImpl(const ops::NeuronEntry& entry, NeuronOptions options)
   std::vector<char> learned(names.size(), 0);
   for (const auto& name : options_.learn) {
     const auto at = known(name);
-    if (!entry.info.params[at].learnable) throw TypeError(text("[", kind_, "] ", name, " cannot be learned"));
+    if (!entry.info.params[at].learnable)
+      throw TypeError(c10::str("[", kind_, "] ", name, " cannot be learned"));
     learned[at] = 1;
   }
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -117,8 +111,8 @@ NeuronImpl::NeuronImpl(const ops::NeuronEntry& entry, NeuronOptions options)
   for (const auto& [name, choice] : options_.modes) {
     const auto at = index_of(mode_names, name);
     if (at == mode_names.size()) {
-      throw ValueError(text("[", kind_, "] mode must be one of ", listed(mode_names), ", got '", name, "'",
-                            suggestion(name, mode_names)));
+      throw ValueError(c10::str("[", kind_, "] mode must be one of ", listed(mode_names), ", got '", name,
+                                "'", suggestion(name, mode_names)));
     }
     std::vector<std::string> choices;
     for (const auto& c : entry.info.modes[at].choices) {
@@ -126,16 +120,16 @@ NeuronImpl::NeuronImpl(const ops::NeuronEntry& entry, NeuronOptions options)
     }
     const auto found = index_of(choices, choice);
     if (found == choices.size()) {
-      throw ValueError(text("[", kind_, "] ", name, " must be one of ", listed(choices), ", got '", choice,
-                            "'", suggestion(choice, choices)));
+      throw ValueError(c10::str("[", kind_, "] ", name, " must be one of ", listed(choices), ", got '",
+                                choice, "'", suggestion(choice, choices)));
     }
     modes_[at] = static_cast<int>(found);
   }
 
   const auto own = [&](const std::string& name, const at::Tensor& t, bool learn) {
     if (!t.is_floating_point()) {
-      throw TypeError(
-          text("[", kind_, "] ", name, " must be a floating-point number or tensor, got ", t.scalar_type()));
+      throw TypeError(c10::str("[", kind_, "] ", name, " must be a floating-point number or tensor, got ",
+                               t.scalar_type()));
     }
     const auto mine = t.detach().clone();
     tensors_.emplace_back(name, learn ? register_parameter(name, mine) : register_buffer(name, mine));
@@ -164,7 +158,7 @@ NeuronImpl::NeuronImpl(const ops::NeuronEntry& entry, NeuronOptions options)
     learn[i] = learned[i] != 0;
   }
   entry.settle(given.get(), learn.get(), [&](const char* parameter, const char* rule, double) {
-    throw TypeError(text("[", kind_, "] ", parameter, " ", rule));
+    throw TypeError(c10::str("[", kind_, "] ", parameter, " ", rule));
   });
   for (std::size_t i = 0; i < names.size(); ++i) given_[i] = given[i];
 }
@@ -198,8 +192,8 @@ std::vector<std::int64_t> NeuronImpl::common_shape() const {
       auto& have = common[common.size() - d];
       const auto size = sizes[sizes.size() - d];
       if (have != 1 && size != 1 && size != have) {
-        throw ValueError(text("[", kind_, "] ", name, " must broadcast with ", others, ", ",
-                              at::IntArrayRef(common), ", got ", sizes));
+        throw ValueError(c10::str("[", kind_, "] ", name, " must broadcast with ", others, ", ",
+                                  at::IntArrayRef(common), ", got ", sizes));
       }
       if (have == 1) have = size;
     }
@@ -247,8 +241,8 @@ void NeuronImpl::check_values() const {
     for (const auto& c : columns) one.values.push_back(c.empty() ? 0 : c[r % c.size()]);
     entry_->check(one, [&](const char* parameter_name, const char* rule, double value) {
       throw ValueError(std::isnan(value)
-                           ? text("[", kind_, "] ", parameter_name, " ", rule)
-                           : text("[", kind_, "] ", parameter_name, " ", rule, ", got ", value));
+                           ? c10::str("[", kind_, "] ", parameter_name, " ", rule)
+                           : c10::str("[", kind_, "] ", parameter_name, " ", rule, ", got ", value));
     });
   }
   const std::scoped_lock hold(checking_);
@@ -306,10 +300,10 @@ std::vector<at::Tensor> NeuronImpl::prepared_constants(const at::Tensor& x, at::
       }
       if (c.dim() == 1 && !row.empty()) {
         throw ValueError(
-            text("[", kind_, "] ", name, " must have 1 or ", row.back(), " elements, got ", c.numel()));
+            c10::str("[", kind_, "] ", name, " must have 1 or ", row.back(), " elements, got ", c.numel()));
       }
       throw ValueError(
-          text("[", kind_, "] ", name, " must broadcast with one step of x, ", row, ", got ", c.sizes()));
+          c10::str("[", kind_, "] ", name, " must broadcast with one step of x, ", row, ", got ", c.sizes()));
     }
     c = c.expand(trailing).reshape({-1});
   }
@@ -328,7 +322,8 @@ std::vector<std::pair<std::string, at::Tensor>> NeuronImpl::constants() const {
 
 Reset NeuronImpl::reset_mechanism() const {
   const auto v = parameter("reset_mechanism_val").item<std::int64_t>();
-  if (v < 0 || v > 2) throw ValueError(text("[", kind_, "] reset_mechanism_val must be 0, 1 or 2, got ", v));
+  if (v < 0 || v > 2)
+    throw ValueError(c10::str("[", kind_, "] reset_mechanism_val must be 0, 1 or 2, got ", v));
   return static_cast<Reset>(v);
 }
 
@@ -345,7 +340,8 @@ std::string NeuronImpl::why_not_fused(const at::Tensor& x) const {
   if (options_.spike_grad.is_custom() && !options_.surrogate_disable) {
     return "the surrogate is a function of the user's";
   }
-  if (x.defined() && !x.is_cpu()) return text("x is on ", x.device(), ", for which there are no kernels yet");
+  if (x.defined() && !x.is_cpu())
+    return c10::str("x is on ", x.device(), ", for which there are no kernels yet");
   return {};
 }
 
@@ -353,20 +349,21 @@ State NeuronImpl::start_state(const at::Tensor& x, const State& state) const {
   const auto row = x.sizes().slice(1);
   if (!state.empty()) {
     if (options_.init_hidden) {
-      throw TypeError(text("[", kind_, "] state must not be given with init_hidden, which keeps its own"));
+      throw TypeError(
+          c10::str("[", kind_, "] state must not be given with init_hidden, which keeps its own"));
     }
     for (const auto& [name, tensor] : state) {
       if (index_of(entry_->states, name) == entry_->states.size()) {
-        throw ValueError(text("[", kind_, "] state must hold ", listed(entry_->states), ", got '", name, "'",
-                              suggestion(name, entry_->states)));
+        throw ValueError(c10::str("[", kind_, "] state must hold ", listed(entry_->states), ", got '", name,
+                                  "'", suggestion(name, entry_->states)));
       }
       if (tensor.defined() && tensor.numel() > 0 && tensor.sizes() != row) {
-        throw ValueError(text("[", kind_, "] state '", name, "' must have the shape of one step of x, ", row,
-                              ", got ", tensor.sizes()));
+        throw ValueError(c10::str("[", kind_, "] state '", name, "' must have the shape of one step of x, ",
+                                  row, ", got ", tensor.sizes()));
       }
       if (tensor.defined() && !tensor.is_floating_point()) {
         throw TypeError(
-            text("[", kind_, "] state '", name, "' must be floating-point, got ", tensor.scalar_type()));
+            c10::str("[", kind_, "] state '", name, "' must be floating-point, got ", tensor.scalar_type()));
       }
     }
     return state;
@@ -387,13 +384,14 @@ State NeuronImpl::named(const std::vector<at::Tensor>& tensors) const {
 
 ops::NeuronResult NeuronImpl::run(const Input& input, const State& state, bool traces) {
   const at::Tensor& x = input.x;
-  if (!x.defined()) throw ValueError(text("[", kind_, "] x must be a tensor, got an undefined one"));
+  if (!x.defined()) throw ValueError(c10::str("[", kind_, "] x must be a tensor, got an undefined one"));
   if (x.dim() < 1)
-    throw ValueError(text("[", kind_, "] x must have a time dimension, [T, ...], got shape ", x.sizes()));
+    throw ValueError(c10::str("[", kind_, "] x must have a time dimension, [T, ...], got shape ", x.sizes()));
   if (!x.is_floating_point()) {
-    throw TypeError(text("[", kind_, "] x must be a floating-point tensor, got ", x.scalar_type()));
+    throw TypeError(c10::str("[", kind_, "] x must be a floating-point tensor, got ", x.scalar_type()));
   }
-  if (input.steps < 0) throw ValueError(text("[", kind_, "] steps must not be negative, got ", input.steps));
+  if (input.steps < 0)
+    throw ValueError(c10::str("[", kind_, "] steps must not be negative, got ", input.steps));
   const auto start = start_state(x, state);
 
   const auto dtype = x.scalar_type();

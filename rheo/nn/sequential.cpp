@@ -6,7 +6,6 @@
 #include <torch/nn/modules/linear.h>
 
 #include <algorithm>
-#include <sstream>
 #include <typeinfo>
 
 #include "rheo/core/nearest.hpp"
@@ -17,10 +16,7 @@ namespace {
 
 template <class... Args>
 [[noreturn]] void refuse(const Args&... args) {
-  std::ostringstream out;
-  out << "[sequential] ";
-  (out << ... << args);
-  throw ValueError(out.str());
+  throw ValueError(c10::str("[sequential] ", args...));
 }
 
 std::string listed(const std::vector<std::string>& names) {
@@ -166,15 +162,15 @@ SequentialOutput SequentialImpl::run(const Input& x, const State& state, const s
                                      Recorder* recorder) {
   if (!x.x.defined()) refuse("x must be a tensor, got an undefined one");
   if (x.x.dim() < 1) refuse("x must have a time dimension, [T, B, ...], got shape ", x.x.sizes());
-  for (const auto& name : state.names()) {
+  for (const auto& [name, tensor] : state) {
+    const auto owner = name.substr(0, name.find('.'));
+    const auto owns = [&](const Layer& layer) { return layer.timed != nullptr && layer.name == owner; };
+    if (std::any_of(layers_.begin(), layers_.end(), owns)) continue;
     std::vector<std::string> names;
     for (const auto& layer : layers_) {
       if (layer.timed != nullptr) names.push_back(layer.name);
     }
-    const auto owner = name.substr(0, name.find('.'));
-    if (std::find(names.begin(), names.end(), owner) == names.end()) {
-      refuse("state must belong to a layer that has one, ", listed(names), ", got '", path, name, "'");
-    }
+    refuse("state must belong to a layer that has one, ", listed(names), ", got '", path, name, "'");
   }
   Input now = x;
   std::vector<State::Entry> last;

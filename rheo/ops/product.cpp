@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
-#include <sstream>
 
 #include "rheo/kernels/registry.hpp"
 #include "rheo/ops/error.hpp"
@@ -133,33 +132,27 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
   }
 };
 
-std::string text(at::IntArrayRef sizes) {
-  std::ostringstream out;
-  out << sizes;
-  return out.str();
-}
-
 void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   if (!x.defined() || !weight.defined())
     throw ValueError("[linear] x and weight must be tensors, got an undefined one");
-  if (weight.dim() != 2) throw ValueError("[linear] weight must be [out, in], got " + text(weight.sizes()));
+  if (weight.dim() != 2)
+    throw ValueError("[linear] weight must be [out, in], got " + c10::str(weight.sizes()));
   if (x.dim() < 1 || x.size(-1) != weight.size(1)) {
     throw ValueError("[linear] x must have " + std::to_string(weight.size(1)) +
-                     " features in its last dimension, got " + text(x.sizes()));
+                     " features in its last dimension, got " + c10::str(x.sizes()));
   }
   if (bias.defined() && (bias.dim() != 1 || bias.size(0) != weight.size(0))) {
     throw ValueError("[linear] bias must have " + std::to_string(weight.size(0)) + " elements, got " +
-                     text(bias.sizes()));
+                     c10::str(bias.sizes()));
   }
   const auto same = [&](const at::Tensor& t) {
     return t.scalar_type() == x.scalar_type() && t.device() == x.device();
   };
   if (!same(weight) || (bias.defined() && !same(bias))) {
-    std::ostringstream out;
     const auto& other = same(weight) ? bias : weight;
-    out << "[linear] x, weight and bias must have one type and device, got " << x.scalar_type() << " on "
-        << x.device() << " and " << other.scalar_type() << " on " << other.device();
-    throw TypeError(out.str());
+    throw TypeError(c10::str("[linear] x, weight and bias must have one type and device, got ",
+                             x.scalar_type(), " on ", x.device(), " and ", other.scalar_type(), " on ",
+                             other.device()));
   }
 }
 

@@ -120,10 +120,7 @@ std::string with_prefix(std::string_view prefix, const std::string& name) {
 }
 
 std::string shape_text(const at::Tensor& tensor) {
-  std::string out = std::string(c10::toString(tensor.scalar_type())) + " [";
-  for (std::int64_t i = 0; i < tensor.dim(); ++i)
-    out += (i == 0 ? "" : ", ") + std::to_string(tensor.size(i));
-  return out + "]";
+  return c10::str(tensor.scalar_type(), " ", tensor.sizes());
 }
 
 }  // namespace

@@ -137,12 +137,6 @@ const Kind& known_kind(const Optimizer& optimizer) {
   return *kind;
 }
 
-std::string shape_text(at::IntArrayRef shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + "]";
-}
-
 /// Fields by the parameter's index. Throws ValueError for what does not fit the optimiser.
 std::map<std::size_t, Fields> sorted(const Optimizer& optimizer, const OptimizerState& state) {
   const Kind& kind = known_kind(optimizer);
@@ -188,7 +182,7 @@ std::map<std::size_t, Fields> sorted(const Optimizer& optimizer, const Optimizer
                                : tensor.sizes() != params[index].sizes() ||
                                      tensor.scalar_type() != params[index].scalar_type())) {
       throw ValueError("[checkpoint] optimizer state '" + name + "' must fit a parameter, got shape " +
-                       shape_text(tensor.sizes()));
+                       c10::str(tensor.sizes()));
     }
     found[index][field] = tensor;
   }
