@@ -93,6 +93,24 @@ ${entries}                 }};
   target_sources(${target} PRIVATE ${source})
 endfunction()
 
+# A kernel that is no neuron's: rheo/kernels/detail/<stem>.hpp, compiled once per instruction set, gives
+# rheo::<isa>::loops::<stem>_loops(), which is called as rheo::kernels::<stem>_<isa>().
+function(rheo_add_kernel target stem type)
+  foreach(isa IN LISTS RHEO_ISAS)
+    set(source ${PROJECT_BINARY_DIR}/generated/rheo/kernels/${stem}.${isa}.cpp)
+    rheo_write_if_changed(${source} "// Generated for rheo/kernels/detail/${stem}.hpp.
+#include \"rheo/kernels/detail/${stem}.hpp\"
+
+namespace rheo::kernels {
+${type} ${stem}_${isa}() { return loops::${stem}_loops(); }
+}
+")
+    set_source_files_properties(${source} PROPERTIES
+      COMPILE_OPTIONS "${RHEO_KERNEL_OPTIONS};${RHEO_ISA_OPTIONS_${isa}}" COMPILE_DEFINITIONS RHEO_ISA=${isa})
+    target_sources(${target} PRIVATE ${source})
+  endforeach()
+endfunction()
+
 # The tensor side of one neuron. LISTED: of the library, whose parameters stand in options.hpp as well.
 function(rheo_add_neuron_entry target type stem header folder)
   set(source ${folder}/${stem}.entry.cpp)

@@ -20,8 +20,6 @@ import torch
 from torch.nn.functional import cross_entropy
 
 STEPS = 25  # of tutorial 5
-# torch.compile takes minutes for longer loops: those are called in compiled pieces.
-LONGEST_COMPILED = 100
 
 
 class SnnTorch:
@@ -87,21 +85,7 @@ class SnnTorchCompiled(SnnTorch):
     """The same functions, compiled whole: the loop over time, and for tutorial 5 the loss too."""
 
     def over_time(self, steps):
-        compiled = torch.compile(steps, dynamic=False)
-
-        def run(x):
-            mem = torch.zeros_like(x[0])
-            if x.shape[0] <= LONGEST_COMPILED:
-                spk, rec, _ = compiled(x, mem)
-                return spk, rec
-            pieces = []
-            for piece in x.split(LONGEST_COMPILED):
-                *out, mem = compiled(piece, mem)
-                pieces.append(out)
-            spk, rec = zip(*pieces)
-            return torch.cat(spk), None if rec[0] is None else torch.cat(rec)
-
-        return run
+        return super().over_time(torch.compile(steps, dynamic=False))
 
     def network(self, fc1, fc2):
         return torch.compile(super().network(fc1, fc2), dynamic=False)

@@ -4,6 +4,7 @@
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/dropout.h>
 #include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/pooling.h>
 
 #include <algorithm>
 #include <typeinfo>
@@ -61,6 +62,13 @@ bool draws(torch::nn::Module& module) {
   using namespace torch::nn;
   return module.is_training() && is_one_of<DropoutImpl, Dropout2dImpl, Dropout3dImpl, AlphaDropoutImpl,
                                            FeatureAlphaDropoutImpl, RReLUImpl>(module);
+}
+
+/// Hands spikes on as spikes, or zeros.
+bool keeps_zeros(torch::nn::Module& module) {
+  using namespace torch::nn;
+  return is_one_of<FlattenImpl, IdentityImpl, DropoutImpl, Dropout2dImpl, MaxPool1dImpl, MaxPool2dImpl>(
+      module);
 }
 
 /// The entries of `state` that belong to the layer, under the layer's own names.
@@ -130,7 +138,7 @@ std::vector<std::string> SequentialImpl::neuron_names() const {
   return names;
 }
 
-Input SequentialImpl::run_plain(const Layer& layer, const Input& x) const {
+Input SequentialImpl::run_plain(const Layer& layer, const Input& x, ops::Operand x_holds) const {
   auto& module = *layer.module;
   if (any_inside(module, is_neuron)) {  // a step of the user's own, with hidden state
     const auto all = every_step(x);
@@ -143,7 +151,7 @@ Input SequentialImpl::run_plain(const Layer& layer, const Input& x) const {
   const Input in = is_constant(x) && any_inside(module, draws) ? Input(every_step(x)) : x;
   if (typeid(module) == typeid(torch::nn::LinearImpl)) {
     const auto& linear = static_cast<const torch::nn::LinearImpl&>(module);
-    return like(in, ops::linear(in.x, linear.weight, linear.bias));
+    return like(in, ops::linear(in.x, linear.weight, linear.bias, x_holds));
   }
   if (in.x.dim() < 3) return like(in, layer.plain(module, in.x));
   const auto rows = in.x.size(0) * in.x.size(1);
@@ -173,15 +181,19 @@ SequentialOutput SequentialImpl::run(const Input& x, const State& state, const s
     refuse("state must belong to a layer that has one, ", listed(names), ", got '", path, name, "'");
   }
   Input now = x;
+  auto now_holds = ops::Operand::dense;
   std::vector<State::Entry> last;
   for (const auto& layer : layers_) {
     if (layer.timed == nullptr) {
-      now = run_plain(layer, now);
+      now = run_plain(layer, now, now_holds);
+      if (!keeps_zeros(*layer.module)) now_holds = ops::Operand::dense;
       continue;
     }
     const auto part = part_of(state, layer.name);
+    now_holds = ops::Operand::dense;
     if (auto* neuron = dynamic_cast<NeuronImpl*>(layer.module.get())) {
       State after;
+      now_holds = ops::Operand::spikes;
       if (recorder != nullptr && recorder->wants(path + layer.name)) {
         auto recording = neuron->record(now, part);
         now = Input(recording.spk);

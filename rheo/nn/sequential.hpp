@@ -27,6 +27,7 @@
 
 #include "rheo/core/export.hpp"
 #include "rheo/nn/neuron.hpp"
+#include "rheo/ops/product.hpp"
 
 namespace rheo::nn {
 
@@ -152,7 +153,7 @@ class RHEO_API SequentialImpl : public torch::nn::Module {
   void add_layer(Layer layer);
   [[noreturn]] void refuse_layer(std::size_t index) const;
   SequentialOutput run(const Input& x, const State& state, const std::string& path, Recorder* recorder);
-  Input run_plain(const Layer& layer, const Input& x) const;
+  Input run_plain(const Layer& layer, const Input& x, ops::Operand x_holds) const;
 
   std::vector<Layer> layers_;
 };

@@ -1,18 +1,27 @@
 #include "rheo/ops/product.hpp"
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/addmm.h>
+#include <ATen/ops/count_nonzero.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <optional>
+#include <vector>
 
 #include "rheo/kernels/registry.hpp"
+#include "rheo/kernels/sparse_product.hpp"
 #include "rheo/ops/error.hpp"
+#include "rheo/ops/pool.hpp"
 
 namespace rheo::ops {
 namespace {
@@ -93,6 +102,9 @@ ProductChoice choose() {
   return choice;
 }
 
+/// Floating-point operations below which no choice is worth its cost.
+constexpr std::int64_t smallest_sparse = 1'000'000;
+
 // ---- the product -----------------------------------------------------------------------------------------------
 
 /// x [rows, in], weight [out, in]. oneDNN repacks a transposed x; where the inner dimension is long and the result small
@@ -105,24 +117,41 @@ bool suits_onednn(const at::Tensor& x, const at::Tensor& weight, const ProductCh
   return !transposed || rows <= 32 || inner <= 32 * out;
 }
 
-at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+/// The share of x that is not zero, from rows spread over it.
+double density(const at::Tensor& x) {
+  const auto rows = x.size(0);
+  const auto sample = x.slice(0, 0, rows, std::max<std::int64_t>(1, rows / 64));
+  return static_cast<double>(at::count_nonzero(sample).item<std::int64_t>()) /
+         static_cast<double>(sample.numel());
+}
+
+/// Where skipping zeros was measured to win: benchmarks/ops/sparse_product_bench.cpp.
+bool suits_sparse(const at::Tensor& x, const at::Tensor& weight) {
+  if (!x.is_cpu() || !x.is_contiguous() || 2 * x.numel() * weight.size(0) < smallest_sparse) return false;
+  return density(x) < (weight.size(0) <= kernels::sparse_padding ? 0.1 : 0.2);
+}
+
+at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Operand x_holds) {
+  if (x_holds == Operand::spikes && suits_sparse(x, weight)) {
+    if (auto y = sparse_linear(x, weight, bias); y.defined()) return y;
+  }
   const bool onednn = suits_onednn(x, weight, product_choice());
   return linear_with(onednn ? ProductLibrary::onednn : ProductLibrary::libtorch, x, weight, bias);
 }
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias) {
+                            const std::optional<at::Tensor>& bias, Operand x_holds) {
     ctx->save_for_backward({x, weight});
     ctx->saved_data["biased"] = bias.has_value();
     const at::AutoDispatchBelowADInplaceOrView below;
-    return product(x, weight, bias.value_or(at::Tensor()));
+    return product(x, weight, bias.value_or(at::Tensor()), x_holds);
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const auto saved = ctx->get_saved_variables();
     const auto& g = grads[0];
-    variable_list out(3);
+    variable_list out(4);
     if (!g.defined()) return out;
     // The same function again, so that second derivatives exist.
     if (ctx->needs_input_grad(0)) out[0] = linear(g, saved[1].t());
@@ -219,6 +248,44 @@ ProductChoice read_tuning(const std::filesystem::path& file, const ProductChoice
   return cpu == cpu_name() ? choice : rule;
 }
 
+at::Tensor sparse_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto type = x.scalar_type();
+  if (!x.is_cpu() || (type != at::kFloat && type != at::kDouble)) return {};
+  const auto in = weight.size(1), out = weight.size(0), rows = x.size(0);
+  if (in > std::numeric_limits<std::int32_t>::max()) return {};
+  const auto padded = (out + kernels::sparse_padding - 1) / kernels::sparse_padding * kernels::sparse_padding;
+  const at::AutoDispatchBelowADInplaceOrView below;
+  const auto packed = at::zeros({in, padded}, weight.options());
+  packed.narrow(1, 0, out).copy_(weight.t());
+  // What is skipped would have been NaN. A sum that overflows only costs the shortcut.
+  if (!std::isfinite(packed.sum().item<double>())) return {};
+  at::Tensor bias_row;
+  if (bias.defined()) {
+    bias_row = at::zeros({padded}, bias.options());
+    bias_row.narrow(0, 0, out).copy_(bias);
+  }
+  const auto xc = x.contiguous();
+  auto y = recycled_empty({rows, out}, type);
+  const auto run = [&]<class T>(T) {
+    const kernels::SparseProductCall<T> call{
+        .in = in,
+        .out = out,
+        .padded = padded,
+        .x = xc.const_data_ptr<T>(),
+        .weight = packed.const_data_ptr<T>(),
+        .bias = bias_row.defined() ? bias_row.const_data_ptr<T>() : nullptr,
+        .y = y.mutable_data_ptr<T>()};
+    at::parallel_for(
+        0, rows, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, in)),
+        [&](std::int64_t begin, std::int64_t end) {
+          std::vector<std::int32_t> positions(static_cast<std::size_t>(kernels::sparse_workspace(in)));
+          kernels::sparse_product(call, begin, end, positions.data());
+        });
+  };
+  type == at::kFloat ? run(float{}) : run(double{});
+  return y;
+}
+
 at::Tensor linear_with(ProductLibrary library, const at::Tensor& x, const at::Tensor& weight,
                        const at::Tensor& bias) {
   if (library == ProductLibrary::onednn && has_onednn() && x.numel() > 0 && weight.numel() > 0) {
@@ -228,7 +295,7 @@ at::Tensor linear_with(ProductLibrary library, const at::Tensor& x, const at::Te
   return bias.defined() ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t());
 }
 
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Operand x_holds) {
   check(x, weight, bias);
   const auto in = weight.size(1);
   const auto rows = c10::multiply_integers(x.sizes().slice(0, static_cast<std::size_t>(x.dim()) - 1));
@@ -236,7 +303,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   const bool recorded = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad() ||
                                                        (bias.defined() && bias.requires_grad()));
   const auto given = bias.defined() ? std::optional(bias) : std::nullopt;
-  const auto y = recorded ? LinearFunction::apply(flat, weight, given) : product(flat, weight, bias);
+  const auto y =
+      recorded ? LinearFunction::apply(flat, weight, given, x_holds) : product(flat, weight, bias, x_holds);
   if (x.dim() == 2) return y;
   auto shape = x.sizes().vec();
   shape.back() = weight.size(0);

@@ -14,6 +14,9 @@
 
 namespace rheo::ops {
 
+/// What is known about the left operand. Of spikes most elements are zero, and a product may skip them.
+enum class Operand { dense, spikes };
+
 enum class ProductLibrary { libtorch, onednn };
 
 /// What serves the large float32 products on this CPU, and why.
@@ -39,8 +42,14 @@ RHEO_API std::string tuning_text(const ProductChoice& choice);
 RHEO_API ProductChoice read_tuning(const std::filesystem::path& file, const ProductChoice& rule);
 
 /// x [..., in] times weight [out, in] transposed, plus bias [out] where defined: [..., out]. Differentiable any number of
-/// times. Throws ValueError where the shapes do not fit, TypeError where the types differ.
-RHEO_API at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
+/// times. With Operand::spikes the product of CPU tensors skips the zeros of x where that is faster (a narrow weight, or
+/// few enough spikes); any x gives the right result. Throws ValueError where the shapes do not fit, TypeError where the
+/// types differ.
+RHEO_API at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {},
+                           Operand x_holds = Operand::dense);
+/// The product that skips the zeros of x, whatever their share, and no autograd: x [rows, in], weight [out, in].
+/// An undefined tensor where it cannot serve: weight is not finite, or the tensors are not float or double on the CPU.
+RHEO_API at::Tensor sparse_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
 /// The same product with a given library and no autograd, for comparisons: x [rows, in], weight [out, in].
 RHEO_API at::Tensor linear_with(ProductLibrary library, const at::Tensor& x, const at::Tensor& weight,

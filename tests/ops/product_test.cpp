@@ -166,4 +166,55 @@ TEST(Product, TheChoiceIsSaid) {
   EXPECT_FALSE(rheo::ops::product_choice().reason.empty());
 }
 
+TEST(Spikes, ValuesAndGradientsAreThoseOfTheDenseProduct) {
+  torch::manual_seed(6);
+  for (const auto& [rows, in, out] :
+       {std::tuple{400, 131, 10}, {97, 300, 67}, {1, 3, 2}, {0, 5, 4}, {130, 257, 40}}) {
+    for (const double share : {0.0, 0.03, 0.15, 0.6}) {
+      for (const auto dtype : {torch::kFloat, torch::kDouble}) {
+        const auto spikes = torch::rand({rows, in}).lt(share).to(dtype);
+        auto x = spikes.clone().requires_grad_(), xd = spikes.to(torch::kDouble).requires_grad_();
+        auto w = torch::randn({out, in}, dtype).requires_grad_();
+        auto wd = w.detach().to(torch::kDouble).requires_grad_();
+        auto b = torch::randn({out}, dtype).requires_grad_();
+        const auto g = torch::randn({rows, out}, dtype);
+        const auto y = rheo::ops::linear(x, w, b, rheo::ops::Operand::spikes);
+        const auto yd = torch::nn::functional::linear(xd, wd, b.detach().to(torch::kDouble));
+        const double allowed = dtype == torch::kFloat ? rounding(std::max({rows, in, out})) : 1e-13;
+        EXPECT_LE(worst(y, yd), allowed);
+        const auto direct = rheo::ops::sparse_linear(x.detach(), w.detach(), b.detach());
+        EXPECT_LE(worst(direct, yd.detach()), allowed);
+        y.backward(g);
+        yd.backward(g.to(torch::kDouble));
+        EXPECT_LE(worst(x.grad(), xd.grad()), allowed);
+        EXPECT_LE(worst(w.grad(), wd.grad()), allowed);
+        EXPECT_LE(worst(b.grad(), g.to(torch::kDouble).sum(0)), allowed);
+      }
+    }
+  }
+}
+
+TEST(Spikes, AWeightThatIsNotFiniteIsNotSkipped) {
+  const auto x = torch::zeros({500, 200});
+  auto w = torch::randn({10, 200});
+  w[3][7] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_FALSE(rheo::ops::sparse_linear(x, w).defined());
+  const auto y = rheo::ops::linear(x, w, {}, rheo::ops::Operand::spikes);
+  EXPECT_TRUE(y.select(1, 3).isnan().all().item<bool>());
+  EXPECT_FALSE(y.select(1, 4).isnan().any().item<bool>());
+}
+
+TEST(Spikes, EveryThreadCountGivesTheSameBits) {
+  torch::manual_seed(7);
+  const auto x = torch::rand({900, 150}).lt(0.05).to(torch::kFloat);
+  const auto w = torch::randn({10, 150});
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto one = rheo::ops::sparse_linear(x, w);
+  at::set_num_threads(3);
+  const auto three = rheo::ops::sparse_linear(x, w);
+  at::set_num_threads(threads);
+  EXPECT_TRUE(torch::equal(one, three));
+}
+
 }  // namespace
