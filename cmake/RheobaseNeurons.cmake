@@ -1,6 +1,6 @@
 # From one header per neuron to everything that runs it.
 #
-#   rheo_generate_neurons(target)                 inside the library: every neuron of RHEO_NEURONS
+#   rheo_generate_neurons(target)                 inside the library: every neuron of RHEO_NEURONS and RHEO_LAYERED
 #   rheobase_add_neuron(target my_neuron.hpp)     in a program of your own: see "A neuron in your own program", HACKING.md
 #
 # For Leaky in leaky.hpp the build folder gets leaky.<isa>.cpp for each instruction set (the time loops, no libtorch),
@@ -142,15 +142,20 @@ endfunction()
 function(rheo_generate_neurons target)
   set(folder ${PROJECT_BINARY_DIR}/generated/rheo/neurons)
   set(list "")
+  set(holders "")
   set(options "")
-  foreach(type IN LISTS RHEO_NEURONS)
+  foreach(type IN LISTS RHEO_NEURONS RHEO_LAYERED)
     rheo_snake_case(${type} stem)
     rheo_add_neuron_kernels(${target} ${type} ${stem} rheo/neurons/${stem}.hpp ${folder})
     string(APPEND list "RHEO_NEURON(${type}, ${stem})\n")
+    if(NOT type IN_LIST RHEO_LAYERED)
+      string(APPEND holders "RHEO_NEURON(${type}, ${stem})\n")
+    endif()
     rheo_parameters_line(${PROJECT_SOURCE_DIR}/rheo/neurons/${stem}.hpp line)
     string(APPEND options "struct ${type} {\n  ${line}\n};\n")
   endforeach()
   rheo_write_if_changed(${folder}/list.inc "${list}")
+  rheo_write_if_changed(${folder}/holders.inc "${holders}")
   rheo_write_if_changed(${folder}/options.hpp "// Generated: the parameters of all neurons, copied from their headers.
 #pragma once
 

@@ -102,6 +102,21 @@ Stepped(Spike, State) -> Stepped<Spike, State>;
 #define RHEO_STATE(...) RHEO_FIELDS_(State, state, __VA_ARGS__)
 #define RHEO_CONSTANTS(...) RHEO_FIELDS_(Constants, constants, __VA_ARGS__)
 
+// The options that all layers with a threshold share, in snnTorch's order: last in the options of each.
+#define RHEO_COMMON_OPTIONS(Traits)              \
+  typename Traits::Value threshold{};            \
+  typename Traits::Surrogate spike_grad{};       \
+  bool surrogate_disable = false;                \
+  bool init_hidden = false;                      \
+  bool inhibition = false;                       \
+  bool learn_threshold = false;                  \
+  typename Traits::Reset reset_mechanism{};      \
+  typename Traits::Quantiser state_quant{};      \
+  typename Traits::Value graded_spikes_factor{}; \
+  bool learn_graded_spikes_factor = false;       \
+  bool reset_delay = true;                       \
+  bool fused = true;
+
 // RHEO_PARAMETERS(beta, ...) declares what the user sets: Raw<T> for `derive` (with has_<parameter>), and the flat
 // options aggregate of the typed holder: the parameters, learn_<parameter>, the modes, then what all neurons share.
 // A mode is a choice by name: RHEO_PARAMETERS_AND_MODES((R, C), (integration)); Raw holds its number.
@@ -127,16 +142,7 @@ Stepped(Spike, State) -> Stepped<Spike, State>;
     RHEO_EACH(RHEO_OPTION_VALUE_, RHEO_UNWRAP_ params)                       \
     RHEO_EACH(RHEO_OPTION_LEARN_, RHEO_UNWRAP_ params)                       \
     RHEO_EACH(RHEO_OPTION_MODE_, RHEO_UNWRAP_ modes)                         \
-    typename Traits::Value threshold{};                                      \
-    typename Traits::Surrogate spike_grad{};                                 \
-    bool surrogate_disable = false;                                          \
-    bool init_hidden = false;                                                \
-    bool learn_threshold = false;                                            \
-    typename Traits::Reset reset_mechanism{};                                \
-    typename Traits::Value graded_spikes_factor{};                           \
-    bool learn_graded_spikes_factor = false;                                 \
-    bool reset_delay = true;                                                 \
-    bool fused = true;                                                       \
+    RHEO_COMMON_OPTIONS(Traits)                                              \
     template <class Visit>                                                   \
     void visit(Visit&& each) const {                                         \
       RHEO_EACH(RHEO_OPTION_VISIT_, RHEO_UNWRAP_ params)                     \

@@ -5,6 +5,8 @@
 #include <limits>
 #include <string_view>
 
+#include "rheo/core/reset.hpp"
+
 namespace rheo {
 
 /// The values a parameter may take; what is outside is an error that names parameter and value.
@@ -44,6 +46,9 @@ struct NeuronInfo {
   ModeInfo modes[2] = {};
   std::string_view input = "input current";
   std::string_view input_unit = "1";
+  Reset reset = Reset::subtract;  // where the user names none
+  /// Options common to all neurons that this one has no use for: to set one is an error that names it.
+  std::string_view refuses[10] = {};
 };
 
 }  // namespace rheo

@@ -7,14 +7,8 @@
 // Mechanism and delay are run-time values, the same for every element; they enter as factors 0 and 1.
 #pragma once
 
+#include "rheo/core/reset.hpp"
 #include "rheo/core/surrogates.hpp"
-
-namespace rheo {
-
-/// What a spike does to the membrane: U - threshold, U to zero, nothing.
-enum class Reset : int { subtract, zero, none };
-
-}  // namespace rheo
 
 namespace rheo::inline RHEO_ISA {
 

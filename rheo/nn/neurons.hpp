@@ -2,21 +2,14 @@
 //   rheo::nn::Leaky lif({.beta = 0.9, .learn_beta = true});
 //   rheo::nn::Lapicque rc({.R = 5.1, .C = 5e-3, .time_step = 1e-3});
 // Fields in order: the neuron's parameters, learn_<parameter> of each, its modes, then threshold, spike_grad,
-// surrogate_disable, init_hidden, learn_threshold, reset_mechanism, graded_spikes_factor, learn_graded_spikes_factor,
-// reset_delay, fused.
+// surrogate_disable, init_hidden, inhibition, learn_threshold, reset_mechanism, state_quant, graded_spikes_factor,
+// learn_graded_spikes_factor, reset_delay, fused.
 #pragma once
 
 #include "rheo/neurons/options.hpp"
 #include "rheo/nn/neuron.hpp"
 
 namespace rheo::nn {
-
-struct OptionTraits {
-  using Value = rheo::Value;
-  using Surrogate = rheo::Surrogate;
-  using Reset = rheo::Reset;
-  using Text = std::string;
-};
 
 /// Any options aggregate as the generic options.
 template <class Options>
@@ -33,16 +26,7 @@ NeuronOptions to_neuron_options(const Options& o) {
     }
   } visitor{out};
   o.visit(visitor);
-  out.threshold = o.threshold;
-  out.spike_grad = o.spike_grad;
-  out.surrogate_disable = o.surrogate_disable;
-  out.init_hidden = o.init_hidden;
-  out.learn_threshold = o.learn_threshold;
-  out.reset_mechanism = o.reset_mechanism;
-  out.graded_spikes_factor = o.graded_spikes_factor;
-  out.learn_graded_spikes_factor = o.learn_graded_spikes_factor;
-  out.reset_delay = o.reset_delay;
-  out.fused = o.fused;
+  static_cast<CommonOptions&>(out) = common_options(o);
   return out;
 }
 
@@ -66,10 +50,14 @@ class NeuronHolder : public Neuron {
   namespace rheo::ops {                                      \
   template <>                                                \
   RHEO_API const NeuronEntry& neuron_entry<neurons::Type>(); \
-  }                                                          \
-  namespace rheo::nn {                                       \
-  using Type = NeuronHolder<neurons::Type, options::Type>;   \
-  using Type##Options = Type::Options;                       \
   }
 #include "rheo/neurons/list.inc"
+#undef RHEO_NEURON
+
+#define RHEO_NEURON(Type, stem)                            \
+  namespace rheo::nn {                                     \
+  using Type = NeuronHolder<neurons::Type, options::Type>; \
+  using Type##Options = Type::Options;                     \
+  }
+#include "rheo/neurons/holders.inc"
 #undef RHEO_NEURON

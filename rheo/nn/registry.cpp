@@ -36,12 +36,15 @@ std::string domain_text(Domain domain) {
 NeuronDescription describe(const ops::NeuronEntry& entry) {
   const auto text = [](std::string_view s) { return std::string(s); };
   const NeuronInfo& info = entry.info;
-  NeuronDescription d{text(info.name),  text(info.brief),     {}, {}, {}, entry.constants,
-                      text(info.input), text(info.input_unit)};
+  NeuronDescription d{text(info.name),  text(info.brief),      {},         {}, {}, entry.constants,
+                      text(info.input), text(info.input_unit), info.reset, {}};
   for (const auto& p : info.params) {
     if (p.name.empty()) continue;
     d.params.push_back({text(p.name), std::isnan(p.value) ? std::nullopt : std::optional(p.value),
                         text(p.unit), domain_text(p.domain), text(p.meaning), p.learnable});
+  }
+  for (const auto& r : info.refuses) {
+    if (!r.empty()) d.refuses.push_back(text(r));
   }
   for (const auto& s : info.states) {
     if (!s.name.empty()) d.states.push_back({text(s.name), text(s.unit), text(s.meaning)});

@@ -42,6 +42,8 @@ struct NeuronDescription {
   std::vector<std::string> constants;
   std::string input;
   std::string input_unit;
+  Reset reset = Reset::subtract;     // where the user names none
+  std::vector<std::string> refuses;  // common options it has no use for
 };
 
 /// The library's neurons, in the order of rheo/neurons/CMakeLists.txt.

@@ -50,7 +50,7 @@ bool any_inside(torch::nn::Module& module, Test test) {
                      [&](const auto& child) { return any_inside(*child, test); });
 }
 
-bool is_neuron(torch::nn::Module& module) { return dynamic_cast<NeuronImpl*>(&module) != nullptr; }
+bool is_spiking(torch::nn::Module& module) { return dynamic_cast<SpikingImpl*>(&module) != nullptr; }
 
 template <class... Modules>
 bool is_one_of(torch::nn::Module& module) {
@@ -129,7 +129,7 @@ void SequentialImpl::refuse_layer(std::size_t index) const {
 std::vector<std::string> SequentialImpl::neuron_names() const {
   std::vector<std::string> names;
   for (const auto& layer : layers_) {
-    if (is_neuron(*layer.module)) {
+    if (is_spiking(*layer.module)) {
       names.push_back(layer.name);
     } else if (const auto* nested = dynamic_cast<const SequentialImpl*>(layer.module.get())) {
       for (const auto& name : nested->neuron_names()) names.push_back(layer.name + "." + name);
@@ -140,7 +140,7 @@ std::vector<std::string> SequentialImpl::neuron_names() const {
 
 Input SequentialImpl::run_plain(const Layer& layer, const Input& x, ops::Operand x_holds) const {
   auto& module = *layer.module;
-  if (any_inside(module, is_neuron)) {  // a step of the user's own, with hidden state
+  if (any_inside(module, is_spiking)) {  // a step of the user's own, with hidden state
     const auto all = every_step(x);
     if (x.steps == 0)
       refuse("layer '", layer.name, "' runs step by step and must have a step, got a sequence of none");
@@ -191,20 +191,20 @@ SequentialOutput SequentialImpl::run(const Input& x, const State& state, const s
     }
     const auto part = part_of(state, layer.name);
     now_holds = ops::Operand::dense;
-    if (auto* neuron = dynamic_cast<NeuronImpl*>(layer.module.get())) {
+    if (auto* spiking = dynamic_cast<SpikingImpl*>(layer.module.get())) {
       State after;
       now_holds = ops::Operand::spikes;
       if (recorder != nullptr && recorder->wants(path + layer.name)) {
-        auto recording = neuron->record(now, part);
+        auto recording = spiking->record(now, part);
         now = Input(recording.spk);
         after = recording.state;
         recorder->layers.emplace_back(path + layer.name, std::move(recording));
       } else {
-        auto out = neuron->forward(now, part);
+        auto out = spiking->forward(now, part);
         now = Input(out.spk);
         after = std::move(out.state);
       }
-      if (!neuron->options().init_hidden) add_part(last, layer.name, after);
+      if (!spiking->keeps_state()) add_part(last, layer.name, after);
       continue;
     }
     auto* nested = dynamic_cast<SequentialImpl*>(layer.module.get());

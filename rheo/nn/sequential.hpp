@@ -26,7 +26,8 @@
 #include <vector>
 
 #include "rheo/core/export.hpp"
-#include "rheo/nn/neuron.hpp"
+#include "rheo/nn/spiking.hpp"
+#include "rheo/ops/error.hpp"
 #include "rheo/ops/product.hpp"
 
 namespace rheo::nn {

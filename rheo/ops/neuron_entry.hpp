@@ -32,6 +32,9 @@ using SpikeGradient = std::function<at::Tensor(const at::Tensor&, const at::Tens
 
 struct ReferenceCall : NeuronCall {
   SpikeGradient custom;  // where set, instead of `surrogate`
+  /// Where set, applied to every state after a step: to the membrane before it fires and is reset.
+  std::function<at::Tensor(const at::Tensor&)> quantise;
+  bool inhibition = false;  // see ops/inhibition.hpp; the winner's spike has no graded factor
 };
 
 struct NeuronEntry {

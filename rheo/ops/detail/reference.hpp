@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "rheo/ops/detail/expr.hpp"
+#include "rheo/ops/inhibition.hpp"
 #include "rheo/ops/neuron_entry.hpp"
 
 namespace rheo {
@@ -19,6 +20,23 @@ struct ExprSpike {
 inline Expr spike(const ExprSpike& s, const Expr& u, const Expr& threshold) {
   return {ops::spike((u - threshold).t, s.call->surrogate, s.call->custom)};
 }
+
+/// The rule with what only whole tensors can do: quantised membranes, and one spike per row. A step does not notice.
+struct ExprRule : Rule<Expr, Expr, Expr, ExprSpike> {
+  using Plain = Rule<Expr, Expr, Expr, ExprSpike>;
+  Fired<Expr, Expr>* last;  // of this step
+
+  Fired<Expr, Expr> fire(const Expr& u) const {
+    const auto& call = *surrogate.call;
+    const Expr mem = call.quantise ? Expr{call.quantise(u.t)} : u;
+    *last = Plain::fire(mem);
+    if (call.inhibition) {
+      const auto over = mem - threshold;
+      last->spk = {ops::winners(ops::spike(over.t, call.surrogate, call.custom), over.t)};
+    }
+    return *last;
+  }
+};
 
 }  // namespace rheo
 
@@ -93,9 +111,10 @@ NeuronResult run_reference(const ReferenceCall& call) {
   constexpr int P = N::constants_names::count;
   const auto& x = call.x;
   const auto factor = [&](int on) { return fill(Expr{x}, on); };
-  const Rule<Expr, Expr, Expr, ExprSpike> rule{Expr{call.constants[P]}, Expr{call.constants[P + 1]},
-                                               reset_factors(call.reset, call.reset_delay, factor),
-                                               ExprSpike{&call}};
+  Fired<Expr, Expr> fired;
+  const ExprRule rule{{Expr{call.constants[P]}, Expr{call.constants[P + 1]},
+                       reset_factors(call.reset, call.reset_delay, factor), ExprSpike{&call}},
+                      &fired};
   const auto constants = N::make_constants([&](auto k) { return Expr{call.constants[decltype(k)::value]}; });
   auto state = N::make_state([&](auto k) {
     constexpr std::size_t K = decltype(k)::value;
@@ -107,8 +126,12 @@ NeuronResult run_reference(const ReferenceCall& call) {
     auto out = N::step(state, Expr{x.size(0) == 1 ? x.select(0, 0) : x.select(0, t)}, constants, rule);
     state = out.state;
     spikes.push_back(out.spk.t);
-    unroll<S>(
-        [&](auto k) { traces[decltype(k)::value].push_back(state.template get<decltype(k)::value>().t); });
+    unroll<S>([&](auto k) {
+      at::Tensor& s = state.template get<decltype(k)::value>().t;
+      // What fired has been quantised, and a spike is no level.
+      if (call.quantise && !s.is_same(fired.mem.t) && !s.is_same(fired.spk.t)) s = call.quantise(s);
+      if (call.traces) traces[decltype(k)::value].push_back(s);
+    });
   }
   std::vector<std::int64_t> sizes = x.sizes().vec();
   sizes[0] = call.steps;
