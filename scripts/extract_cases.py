@@ -3,7 +3,7 @@
 
     scripts/extract_cases.py cases.json [out.json.gz]
 
-Kept: everything of the neurons that exist, the closed-form surrogates and custom_surrogate. The same input gives the same bytes.
+Kept: neurons, layers, quantisers, state-dicts, the closed-form surrogates and custom_surrogate. The same input gives the same bytes.
 """
 
 import gzip
@@ -11,17 +11,14 @@ import json
 import pathlib
 import sys
 
-NEURONS = {"Lapicque", "Leaky"}
 SURROGATES = {"atan", "straight_through_estimator", "triangular", "fast_sigmoid", "heaviside", "sigmoid", "spike_rate_escape", "SFS",
               "custom_surrogate"}
-STATE_DICTS = {"lapicque_rc", "lapicque_beta", "leaky", "leaky_vector_learn", "leaky_after_forward"}
-NEURON_KINDS = {"neuron.steps", "neuron.steps_stored_state", "neuron.hidden", "neuron.grad"}
 
 
 def is_kept(case):
     kind, target = case["kind"], case["target"]
-    return (kind in NEURON_KINDS and target in NEURONS or kind == "surrogate" and target in SURROGATES
-            or kind == "state_dict" and target in STATE_DICTS)
+    return (kind.startswith("neuron.") or kind in ("batchnorm", "graded_spikes", "quant", "state_dict")
+            or kind == "surrogate" and target in SURROGATES)
 
 
 def main():

@@ -1,0 +1,170 @@
+// The layer of a recorded case, by snnTorch's class name and options. A class is a line in `layers`; neurons of the registry
+// need none.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "rheo/rheo.hpp"
+#include "tests/nn/recorded.hpp"
+
+namespace recorded {
+
+using Layer = std::shared_ptr<rheo::nn::SpikingImpl>;
+
+inline rheo::Surrogate surrogate(const std::string& name, const json& args) {
+  if (name == "custom_surrogate") {
+    return rheo::surrogate::custom(
+        [](const torch::Tensor& u, const torch::Tensor& grad, const torch::Tensor& spk) {
+          return grad / (5 * u.abs() + 1).square() * (0.5 + 0.5 * spk);
+        });
+  }
+  std::vector<std::pair<std::string, double>> named;
+  for (const auto& [key, value] : args.items()) {
+    if (key != "surrogate") named.emplace_back(key, value.get<double>());
+  }
+  return rheo::Surrogate::by_name(name, named);
+}
+
+inline rheo::quant::StateQuant quantiser(const json& o) {
+  rheo::quant::StateQuantOptions q;
+  q.num_bits = o.value("num_bits", q.num_bits);
+  q.uniform = o.value("uniform", q.uniform);
+  q.thr_centered = o.value("thr_centered", q.thr_centered);
+  q.threshold = o.value("threshold", q.threshold);
+  q.lower_limit = o.value("lower_limit", q.lower_limit);
+  q.upper_limit = o.value("upper_limit", q.upper_limit);
+  if (o.contains("multiplier")) q.multiplier = o.at("multiplier").get<double>();
+  return q;
+}
+
+/// The options of a case. What nobody asked for is `left`: a keyword that is not known fails.
+class Options {
+ public:
+  Options(json options, bool fused, bool init_hidden) : options_(std::move(options)), fused_(fused) {
+    if (init_hidden) options_["init_hidden"] = true;
+    options_.erase("output");  // how Python returns the state
+  }
+
+  bool has(const std::string& key) const { return options_.contains(key); }
+  rheo::Value value(const std::string& key) {
+    const auto v = take(key);
+    if (v.is_null()) return {};
+    return v.is_object() ? rheo::Value(array(v)) : rheo::Value(v.get<double>());
+  }
+  template <class T>
+  T get(const std::string& key, T otherwise) {
+    const auto v = take(key);
+    return v.is_null() ? otherwise : v.get<T>();
+  }
+  /// 3 or [3, 5]
+  std::vector<std::int64_t> pair(const std::string& key) {
+    const auto v = take(key);
+    if (v.is_null()) return {};
+    return v.is_array() ? v.get<std::vector<std::int64_t>>()
+                        : std::vector<std::int64_t>(2, v.get<std::int64_t>());
+  }
+  /// What all layers share, into any options.
+  template <class O>
+  O& common(O& o) {
+    o.threshold = value("threshold");
+    if (has("spike_grad")) {
+      const auto v = take("spike_grad");
+      o.spike_grad = surrogate(v.at("surrogate").get<std::string>(), v);
+    }
+    o.surrogate_disable = get("surrogate_disable", false);
+    o.init_hidden = get("init_hidden", false);
+    o.inhibition = get("inhibition", false);
+    o.learn_threshold = get("learn_threshold", false);
+    if (has("reset_mechanism")) o.reset_mechanism = rheo::parse_reset(get("reset_mechanism", std::string()));
+    if (has("state_quant")) o.state_quant = quantiser(take("state_quant"));
+    o.graded_spikes_factor = value("graded_spikes_factor");
+    o.learn_graded_spikes_factor = get("learn_graded_spikes_factor", false);
+    o.reset_delay = get("reset_delay", true);
+    o.fused = fused_;
+    return o;
+  }
+  std::vector<std::string> left() const {
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : options_.items()) keys.push_back(key);
+    return keys;
+  }
+
+ private:
+  json take(const std::string& key) {
+    const auto found = options_.find(key);
+    if (found == options_.end()) return {};
+    json v = *found;
+    options_.erase(found);
+    return v;
+  }
+
+  json options_;
+  bool fused_;
+};
+
+/// A neuron of the registry.
+inline Layer neuron(const std::string& name, Options& from) {
+  rheo::NeuronOptions o;
+  from.common(o);
+  for (const auto& p : rheo::find_neuron(name).params) {
+    if (from.has(p.name)) o.params.emplace_back(p.name, from.value(p.name));
+    if (from.get("learn_" + p.name, false)) o.learn.push_back(p.name);
+  }
+  return rheo::nn::make_neuron(name, o).ptr();
+}
+
+using Make = std::function<Layer(Options&)>;
+
+inline const std::map<std::string, Make>& layers() {
+  static const std::map<std::string, Make> all = {};
+  return all;
+}
+
+inline bool is_known(const std::string& target) {
+  const auto& neurons = rheo::list_neurons();
+  return layers().contains(target) ||
+         std::any_of(neurons.begin(), neurons.end(), [&](const auto& n) { return n.name == target; });
+}
+
+inline Layer built(const json& c, bool fused) {
+  Options options(c.at("options"), fused, c.at("kind") == "neuron.steps_stored_state");
+  const auto target = c.at("target").get<std::string>();
+  const auto found = layers().find(target);
+  auto layer = found != layers().end() ? found->second(options) : neuron(target, options);
+  EXPECT_EQ(options.left(), std::vector<std::string>());
+  const torch::NoGradGuard no_grad;
+  auto parameters = layer->named_parameters();
+  for (const auto& [name, a] : c.at("inputs").items()) {
+    if (name.starts_with("param.")) parameters[name.substr(6)].copy_(array(a));
+  }
+  return layer;
+}
+
+/// What the state-dict cases were recorded from.
+inline const std::map<std::string, std::function<std::shared_ptr<torch::nn::Module>()>>& state_dict_layers() {
+  using namespace rheo::nn;
+  static const std::map<std::string, std::function<std::shared_ptr<torch::nn::Module>()>> all = {
+      {"lapicque_rc", [] { return Lapicque({.R = 5.1, .C = 5e-3, .time_step = 1e-3}).ptr(); }},
+      {"lapicque_beta", [] { return Lapicque({.beta = 0.9}).ptr(); }},
+      {"leaky", [] { return Leaky({.beta = 0.9}).ptr(); }},
+      {"leaky_vector_learn",
+       [] {
+         return Leaky({.beta = torch::full({3}, 0.9),
+                       .learn_beta = true,
+                       .threshold = torch::ones({3}),
+                       .learn_threshold = true,
+                       .learn_graded_spikes_factor = true})
+             .ptr();
+       }},
+      {"leaky_after_forward",
+       [] {
+         const Leaky leaky({.beta = 0.9, .init_hidden = true});
+         leaky.ptr()->forward(torch::rand({4, 2, 3}));
+         return leaky.ptr();
+       }},
+  };
+  return all;
+}
+
+}  // namespace recorded
