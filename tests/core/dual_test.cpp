@@ -31,6 +31,7 @@ static_assert(tangents<decltype(seed<0>(1.0) * seed<1>(1.0))> == 3);
 static_assert(tangents<decltype(seed<0>(1.0) / seed<2>(1.0))> == 5);
 static_assert(tangents<decltype(-seed<4>(1.0))> == 16);
 static_assert(tangents<decltype(rheo::exp(seed<1>(1.0)))> == 2);
+static_assert(tangents<decltype(rheo::tanh(seed<1>(1.0)) + rheo::logistic(seed<0>(1.0)))> == 3);
 static_assert(tangents<decltype(select(true, seed<0>(1.0), seed<1>(1.0)))> == 3);
 static_assert(tangents<decltype(select(true, seed<0>(1.0), 1.0))> == 1);
 static_assert(tangents<decltype(detach(seed<0>(1.0)))> == 0);
@@ -66,6 +67,7 @@ TEST(Dual, OperatorsAgainstCentralDifferences) {
   check([](auto a, auto b) { return (a + b) / (b * b + 1) - (a - b) * (b - a); });
   check([](auto a, auto b) { return 2 / b + a / 4 - 3 * a + (1 - b) + (a - 1) + (a + 1) * (1 + b); });
   check([](auto a, auto b) { return rheo::exp(a * b / 4) + rheo::exp(-(a * a)) + b; });
+  check([](auto a, auto b) { return rheo::logistic(a * b) + rheo::tanh(a) * b - rheo::tanh(b / 8); });
 }
 
 TEST(Dual, ClosedForms) {

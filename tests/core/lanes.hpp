@@ -17,6 +17,8 @@ enum Operation : int {
   less,
   choose,
   exponential,
+  logistic_function,
+  hyperbolic_tangent,
   mixed,
   streamed,
   derivative,

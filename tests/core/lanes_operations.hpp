@@ -30,6 +30,10 @@ V operate(int operation, const V& a, const V& b) {
       return select(a < b, a, b * a);
     case rheo_test::exponential:
       return exp(a);
+    case rheo_test::logistic_function:
+      return logistic(a);
+    case rheo_test::hyperbolic_tangent:
+      return tanh(a);
     case rheo_test::mixed:
       return 2 * a - b / 3 + (1 - a) * fill(b, 7);
     case rheo_test::streamed:

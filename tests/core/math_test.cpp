@@ -1,4 +1,5 @@
-// exp: at most 2 ulp against long double, over every 97th float and a stratified sample of doubles; special values.
+// exp, logistic and tanh: at most 2 ulp against long double, over every 97th float and a stratified sample of doubles;
+// special values.
 #include "rheo/core/math.hpp"
 
 #include <gtest/gtest.h>
@@ -25,12 +26,59 @@ double ulps(T got, long double exact) {
   return static_cast<double>(std::fabs(static_cast<long double>(got) - exact) / ulp);
 }
 
-TEST(Exp, EveryNinetySeventhFloat) {
-  double worst = 0;
-  float worst_at = 0;
+template <class T>
+struct Worst {
+  double error = 0;
+  T at = 0;
   std::int64_t checked = 0;
-  for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += 97) {
-    const float x = std::bit_cast<float>(static_cast<std::uint32_t>(bits));
+
+  void add(T x, T got, long double exact) {
+    const double e = ulps(got, exact);
+    ++checked;
+    if (e > error) {
+      error = e;
+      at = x;
+    }
+  }
+  void expect_at_most_two(const char* name) const {
+    testing::Test::RecordProperty("worst_ulp", std::to_string(error));
+    std::printf("%s: %.3f ulp at %.17g, %lld arguments\n", name, error, static_cast<double>(at),
+                static_cast<long long>(checked));
+    EXPECT_LE(error, 2) << name << " at " << at;
+    EXPECT_GT(checked, 500000);
+  }
+};
+
+template <class F>
+void each_ninety_seventh_float(F f) {
+  for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += 97)
+    f(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+}
+
+/// One double in every stratum of [lowest, highest), then a thousand of either sign in every binade.
+template <class F>
+void stratified_doubles(double lowest, double highest, F f) {
+  std::uint64_t random = 88172645463325252ULL;
+  const auto uniform = [&] {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    return static_cast<double>(random >> 11) * 0x1p-53;
+  };
+  constexpr int strata = 500000;
+  for (int i = 0; i < strata; ++i) f(lowest + (highest - lowest) * (i + uniform()) / strata);
+  for (int exponent = -60; exponent <= 9; ++exponent) {
+    for (int i = 0; i < 1000; ++i) {
+      const double x = std::ldexp(1 + uniform(), exponent);
+      if (x < highest) f(x);
+      if (-x > lowest) f(-x);
+    }
+  }
+}
+
+TEST(Exp, EveryNinetySeventhFloat) {
+  Worst<float> worst;
+  each_ninety_seventh_float([&](float x) {
     const float got = rheo::exp(x);
     if (std::isnan(x)) {
       ASSERT_TRUE(std::isnan(got));
@@ -41,50 +89,96 @@ TEST(Exp, EveryNinetySeventhFloat) {
     } else if (std::fabs(x) < 0x1p-26F) {
       ASSERT_EQ(got, 1) << x;
     } else {
-      const double error = ulps(got, std::exp(static_cast<long double>(x)));
-      ++checked;
-      if (error > worst) {
-        worst = error;
-        worst_at = x;
-      }
+      worst.add(x, got, std::exp(static_cast<long double>(x)));
     }
-  }
-  RecordProperty("worst_ulp", std::to_string(worst));
-  std::printf("exp float: %.3f ulp at %.9g, %lld arguments\n", worst, static_cast<double>(worst_at),
-              static_cast<long long>(checked));
-  EXPECT_LE(worst, 2) << worst_at;
-  EXPECT_GT(checked, 2000000);
+  });
+  worst.expect_at_most_two("exp float");
 }
 
 TEST(Exp, StratifiedDoubles) {
-  double worst = 0;
-  double worst_at = 0;
-  const auto check = [&](double x) {
-    const double error = ulps(rheo::exp(x), std::exp(static_cast<long double>(x)));
-    if (error > worst) {
-      worst = error;
-      worst_at = x;
+  Worst<double> worst;
+  stratified_doubles(-746, 710, [&](double x) {
+    if (x < 709) worst.add(x, rheo::exp(x), std::exp(static_cast<long double>(x)));
+  });
+  worst.expect_at_most_two("exp double");
+}
+
+long double exact_logistic(long double x) { return 1 / (1 + std::exp(-x)); }
+
+TEST(Logistic, EveryNinetySeventhFloat) {
+  Worst<float> worst;
+  each_ninety_seventh_float([&](float x) {
+    const float got = rheo::logistic(x);
+    if (std::isnan(x)) {
+      ASSERT_TRUE(std::isnan(got));
+    } else if (x > 18) {
+      ASSERT_EQ(got, 1) << x;
+    } else if (x < -104) {
+      ASSERT_EQ(got, 0) << x;
+    } else if (std::fabs(x) < 0x1p-26F) {
+      ASSERT_EQ(got, 0.5F) << x;
+    } else {
+      worst.add(x, got, exact_logistic(x));
     }
-  };
-  std::uint64_t random = 88172645463325252ULL;
-  const auto uniform = [&] {
-    random ^= random << 13;
-    random ^= random >> 7;
-    random ^= random << 17;
-    return static_cast<double>(random >> 11) * 0x1p-53;
-  };
-  // One in every stratum of the whole range, then a thousand in every binade.
-  constexpr int strata = 500000;
-  for (int i = 0; i < strata; ++i) check(-746 + (746 + 710.0) * (i + uniform()) / strata);
-  for (int exponent = -60; exponent <= 9; ++exponent) {
-    for (int i = 0; i < 1000; ++i) {
-      const double x = std::ldexp(1 + uniform(), exponent);
-      if (x < 709) check(x);
-      if (x < 745) check(-x);
+  });
+  worst.expect_at_most_two("logistic float");
+}
+
+TEST(Logistic, StratifiedDoubles) {
+  Worst<double> worst;
+  stratified_doubles(-746, 40, [&](double x) { worst.add(x, rheo::logistic(x), exact_logistic(x)); });
+  worst.expect_at_most_two("logistic double");
+}
+
+TEST(Tanh, EveryNinetySeventhFloat) {
+  Worst<float> worst;
+  each_ninety_seventh_float([&](float x) {
+    const float got = rheo::tanh(x);
+    if (std::isnan(x)) {
+      ASSERT_TRUE(std::isnan(got));
+    } else if (std::fabs(x) > 10) {
+      ASSERT_EQ(got, x > 0 ? 1 : -1) << x;
+    } else if (std::fabs(x) < 0x1p-14F) {
+      ASSERT_EQ(got, x) << x;
+    } else {
+      worst.add(x, got, std::tanh(static_cast<long double>(x)));
     }
+  });
+  worst.expect_at_most_two("tanh float");
+}
+
+TEST(Tanh, StratifiedDoubles) {
+  Worst<double> worst;
+  stratified_doubles(-20, 20,
+                     [&](double x) { worst.add(x, rheo::tanh(x), std::tanh(static_cast<long double>(x))); });
+  worst.expect_at_most_two("tanh double");
+}
+
+template <class T>
+void special_values_of_the_sigmoids() {
+  using L = std::numeric_limits<T>;
+  for (const T x : {L::infinity(), L::max(), T{800}}) {
+    EXPECT_EQ(rheo::logistic(x), 1);
+    EXPECT_EQ(rheo::logistic(-x), 0);
+    EXPECT_EQ(rheo::tanh(x), 1);
+    EXPECT_EQ(rheo::tanh(-x), -1);
   }
-  std::printf("exp double: %.3f ulp at %.17g\n", worst, worst_at);
-  EXPECT_LE(worst, 2) << worst_at;
+  for (const T x : {T{0}, T{-0.0}, L::denorm_min(), L::min()}) {
+    EXPECT_EQ(rheo::logistic(x), T(0.5));
+    EXPECT_EQ(rheo::tanh(x), x);
+    EXPECT_EQ(rheo::tanh(-x), -x);
+  }
+  EXPECT_TRUE(std::isnan(rheo::logistic(L::quiet_NaN())));
+  EXPECT_TRUE(std::isnan(rheo::tanh(L::quiet_NaN())));
+}
+
+TEST(Sigmoids, SpecialValues) {
+  special_values_of_the_sigmoids<float>();
+  special_values_of_the_sigmoids<double>();
+}
+
+TEST(Sigmoids, TanhIsOdd) {
+  for (float x = 0; x < 12; x += 0.001F) ASSERT_EQ(rheo::tanh(-x), -rheo::tanh(x)) << x;
 }
 
 template <class T>

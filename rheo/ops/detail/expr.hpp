@@ -11,6 +11,8 @@
 #include <ATen/ops/log.h>
 #include <ATen/ops/lt.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/tanh.h>
 #include <ATen/ops/where.h>
 
 #include "rheo/core/neuron.hpp"
@@ -45,6 +47,8 @@ inline Expr select(const ExprMask& m, const Expr& a, const Expr& b) { return {at
 inline Expr detach(const Expr& a) { return {a.t.detach()}; }
 inline Expr abs(const Expr& a) { return {at::abs(a.t)}; }
 inline Expr exp(const Expr& a) { return {at::exp(a.t)}; }
+inline Expr tanh(const Expr& a) { return {at::tanh(a.t)}; }
+inline Expr logistic(const Expr& a) { return {at::sigmoid(a.t)}; }
 
 // For derive.
 inline Expr clamp01(const Expr& a) { return {at::clamp(a.t, 0, 1)}; }
