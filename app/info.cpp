@@ -70,6 +70,8 @@ void print_neuron(const NeuronDescription& neuron) {
   for (const StateDescription& state : neuron.states) {
     entry(state.name, "state" + bracketed(state.unit), state.meaning);
   }
+  if (neuron.reset != Reset::subtract) entry("reset_mechanism", to_string(neuron.reset), "unless given");
+  for (const std::string& option : neuron.refuses) entry(option, "not taken", "");
 }
 
 int print_info() {

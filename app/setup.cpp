@@ -79,7 +79,11 @@ bool yes_or_no(const Setting& setting) {
 /// Collects the settings, and who first said how many neurons there are.
 class Reader {
  public:
-  explicit Reader(const NeuronDescription& neuron) { setup_.neuron = &neuron; }
+  explicit Reader(const NeuronDescription& neuron) {
+    setup_.neuron = &neuron;
+    const auto& refused = neuron.refuses;
+    if (std::find(refused.begin(), refused.end(), "threshold") == refused.end()) setup_.threshold = {1.0};
+  }
 
   void set(const Setting& setting) {
     if (std::find(given_.begin(), given_.end(), setting.name) != given_.end()) {
@@ -202,7 +206,7 @@ nn::Neuron Setup::make() const {
   NeuronOptions options;
   for (const auto& [name, list] : params) options.params.emplace_back(name, value(list));
   options.modes = modes;
-  options.threshold = value(threshold);
+  if (!threshold.empty()) options.threshold = value(threshold);
   options.graded_spikes_factor = value(graded_spikes_factor);
   options.reset_mechanism = reset_mechanism;
   options.reset_delay = reset_delay;
@@ -223,7 +227,8 @@ std::string Setup::describe() const {
   std::string line;
   for (const auto& [name, list] : params) line += name + '=' + text(list) + ' ';
   for (const auto& [name, choice] : modes) line += name + '=' + choice + ' ';
-  line += "threshold=" + text(threshold) + " reset_mechanism=" + to_string(reset_mechanism);
+  if (!threshold.empty()) line += "threshold=" + text(threshold) + ' ';
+  line += "reset_mechanism=" + to_string(reset_mechanism.value_or(neuron->reset));
   if (graded_spikes_factor != NumberList{1.0}) line += " graded_spikes_factor=" + text(graded_spikes_factor);
   if (!reset_delay) line += " reset_delay=false";
   return line;

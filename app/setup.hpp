@@ -30,9 +30,9 @@ struct Setup {
   std::vector<std::pair<std::string, NumberList>> params;  // presets included
   std::vector<std::pair<std::string, std::string>> modes;
   std::vector<std::pair<std::string, NumberList>> init;
-  NumberList threshold{1.0};
+  NumberList threshold;  // empty where the neuron has none
   NumberList graded_spikes_factor{1.0};
-  Reset reset_mechanism = Reset::subtract;
+  std::optional<Reset> reset_mechanism;  // not given: the neuron's own
   bool reset_delay = true;
   std::vector<InputSpec> inputs;
 

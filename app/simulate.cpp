@@ -125,7 +125,7 @@ Recording simulate(Setup& setup, std::uint64_t steps, std::uint64_t seed, const 
   recording.input_is_spikes =
       setup.inputs.size() == 1 && setup.inputs.front().kind == InputSpec::Kind::spikes;
   for (const auto& state : setup.neuron->states) {
-    recording.states.push_back({state.name, state.unit, plain(out[state.name])});
+    if (state.name != "spk") recording.states.push_back({state.name, state.unit, plain(out[state.name])});
   }
   recording.spk = plain(out.spk);
   recording.threshold = setup.threshold;

@@ -29,10 +29,9 @@ set(RHEO_ISA_OPTIONS_baseline "")
 set(RHEO_ISA_OPTIONS_avx2 -mavx2 -mfma)
 set(RHEO_ISA_OPTIONS_avx512 -mavx2 -mfma -mavx512f -mavx512dq -mavx512vl -mavx512bw)
 
-# LeakyParallel -> leaky_parallel
+# LeakyParallel -> leaky_parallel, RLeaky -> rleaky
 function(rheo_snake_case type out)
   string(REGEX REPLACE "([a-z0-9])([A-Z])" "\\1_\\2" text ${type})
-  string(REGEX REPLACE "([A-Z])([A-Z][a-z])" "\\1_\\2" text ${text})
   string(TOLOWER ${text} text)
   set(${out} ${text} PARENT_SCOPE)
 endfunction()

@@ -271,6 +271,15 @@ RHEO_INLINE Dual<V, M> operator-(const Dual<V, M>& a) {
   return chain(-a.v, splat<V>(Number<V>{-1}), a);
 }
 
+/// |x|; its derivative at 0 is 0.
+template <class V, unsigned M>
+RHEO_INLINE Dual<V, M> abs(const Dual<V, M>& a) {
+  const V zero = splat<V>(Number<V>{0});
+  const V one = splat<V>(Number<V>{1});
+  const V not_above = select(a.v < zero, -one, zero);
+  return chain(abs(a.v), V(select(a.v > zero, one, not_above)), a);
+}
+
 // Comparisons look at the value alone.
 template <class A, class B>
 requires DualPair<A, B>

@@ -15,7 +15,8 @@ namespace rheo::inline RHEO_ISA {
 /// The delayed reset of one step.
 template <class Flag, class Taken>
 struct DelayedReset {
-  Flag zeroed;  // 1 where the state is to be dropped
+  Flag zeroed;     // 1 where the state is to be dropped
+  Flag subtracts;  // 1 where the threshold is to be taken
   Taken subtracted;
 
   /// (1 - R) u under `zero`, else u.
@@ -25,17 +26,27 @@ struct DelayedReset {
   }
   /// R threshold under `subtract`, else 0.
   RHEO_INLINE Taken taken() const { return subtracted; }
+  /// R loss under `subtract`, else 0: for what loses something else than the threshold.
+  template <class Loss>
+  RHEO_INLINE auto taken(const Loss& loss) const {
+    return subtracts * loss;
+  }
 };
 
 /// The same where it is known to subtract: nothing is zeroed.
-template <class Taken>
+template <class Flag, class Taken>
 struct SubtractedReset {
+  Flag subtracts;
   Taken subtracted;
   template <class U>
   RHEO_INLINE U kept(const U& u) const {
     return u;
   }
   RHEO_INLINE Taken taken() const { return subtracted; }
+  template <class Loss>
+  RHEO_INLINE auto taken(const Loss& loss) const {
+    return subtracts * loss;
+  }
 };
 
 template <class Spike, class Mem>
@@ -82,12 +93,14 @@ struct Rule {
     const auto flag = reset_flag(stored);
     if constexpr (Form == ResetForm::delayed_subtract) {
       const auto taken = flag * threshold;
-      return SubtractedReset<std::remove_const_t<decltype(taken)>>{taken};
+      return SubtractedReset<std::remove_const_t<decltype(flag)>, std::remove_const_t<decltype(taken)>>{
+          flag, taken};
     } else {
       const auto zeroed = flag * resets.delayed_zero;
+      const auto subtracts = flag * resets.delayed_subtract;
       const auto taken = flag * (threshold * resets.delayed_subtract);
-      return DelayedReset<std::remove_const_t<decltype(zeroed)>, std::remove_const_t<decltype(taken)>>{zeroed,
-                                                                                                       taken};
+      return DelayedReset<std::remove_const_t<decltype(zeroed)>, std::remove_const_t<decltype(taken)>>{
+          zeroed, subtracts, taken};
     }
   }
 

@@ -292,11 +292,16 @@ void NeuronImpl::pretty_print(std::ostream& stream) const {
     const auto& name = entry_->parameters[i];
     if (given_[i] && !is_fixed(name)) show(name, parameter(name));
   }
-  show("threshold", parameter("threshold"));
+  const auto& refused = entry_->info.refuses;
+  const auto takes = [&](const char* option) {
+    return std::find(std::begin(refused), std::end(refused), option) == std::end(refused);
+  };
+  if (takes("threshold")) show("threshold", parameter("threshold"));
   const auto graded = parameter("graded_spikes_factor");
   if (graded.numel() != 1 || graded.requires_grad() || graded.item<double>() != 1)
     show("graded_spikes_factor", graded);
-  stream << (first ? "" : ", ") << "reset_mechanism=" << rheo::to_string(reset_mechanism());
+  if (takes("reset_mechanism"))
+    stream << (first ? "" : ", ") << "reset_mechanism=" << rheo::to_string(reset_mechanism());
   for (std::size_t i = 0; i < modes_.size(); ++i) {
     if (modes_[i] != 0) {
       stream << ", " << entry_->info.modes[i].name << '='

@@ -111,6 +111,13 @@ TEST(Dual, SelectTakesValueAndDerivativesTogether) {
   EXPECT_EQ(select(false, bad, a).v, 2);
 }
 
+TEST(Dual, AbsHasTheSlopeOfItsSide) {
+  EXPECT_EQ(abs(seed<0>(-2.0)).v, 2);
+  EXPECT_EQ(tangent<0>(abs(seed<0>(-2.0))), -1);
+  EXPECT_EQ(tangent<0>(abs(seed<0>(2.0) * 3)), 3);
+  EXPECT_EQ(tangent<0>(abs(seed<0>(0.0))), 0);
+}
+
 TEST(Dual, WidenAddsZeros) {
   using Wide = Dual<double, 7>;
   const auto w = rheo::widen<Wide>(seed<1>(4.0));

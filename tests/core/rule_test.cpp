@@ -44,6 +44,19 @@ TEST(Rule, DelayedResetLooksAtTheStoredMembrane) {
   EXPECT_EQ(none.reset(0.75).kept(3.0), 3);
 }
 
+// What loses something else than the threshold names it.
+TEST(Rule, SubtractionTakesWhatItIsGiven) {
+  EXPECT_EQ(rule(0.5, 1.0, Reset::subtract, true).reset(0.75).taken(3.0), 3);
+  EXPECT_EQ(rule(0.5, 1.0, Reset::subtract, true).reset(0.25).taken(3.0), 0);
+  EXPECT_EQ(rule(0.5, 1.0, Reset::subtract, false).reset(0.75).taken(3.0), 0);
+  EXPECT_EQ(rule(0.5, 1.0, Reset::zero, true).reset(0.75).taken(3.0), 0);
+  EXPECT_EQ(rule(0.5, 1.0, Reset::none, true).reset(0.75).taken(3.0), 0);
+  const auto own = rule<rheo::ResetForm::delayed_subtract>(0.5, 1.0, Reset::subtract, true);
+  EXPECT_EQ(own.reset(0.75).taken(3.0), 3);
+  EXPECT_EQ(own.reset(0.25).taken(3.0), 0);
+  EXPECT_EQ(tangent<0>(own.reset(seed<1>(0.75)).taken(seed<0>(3.0))), 1);
+}
+
 TEST(Rule, WithoutDelayNothingIsResetBefore) {
   for (const Reset reset : {Reset::subtract, Reset::zero, Reset::none}) {
     const auto r = rule(0.5, 1.0, reset, false);

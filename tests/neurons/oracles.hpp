@@ -15,8 +15,9 @@ struct Common {
   bool delay = true;  // the reset of a spike acts with the next step; false: within the step that fires
 };
 
+/// After every step, as far as the neuron has them. `inh`: Alpha's inhibitory current, whose excitatory one is `syn`.
 struct Run {
-  std::vector<double> spk, mem;  // after every step
+  std::vector<double> spk, mem, syn, inh, mem_prev;
 };
 
 /// U = beta U + X - R threshold | beta (1 - R) U + X | beta U + X. Eshraghian et al. 2023, "Training spiking neural

@@ -36,8 +36,9 @@ struct SmoothRule : rheo::Rule<Threshold, Graded, double, Smooth> {
   auto reset(const U& stored) const {
     const auto flag = spike(this->surrogate, stored, this->threshold);
     auto zeroed = flag * this->resets.delayed_zero;
+    auto subtracts = flag * this->resets.delayed_subtract;
     auto taken = flag * (this->threshold * this->resets.delayed_subtract);
-    return rheo::DelayedReset<decltype(zeroed), decltype(taken)>{zeroed, taken};
+    return rheo::DelayedReset<decltype(zeroed), decltype(taken)>{zeroed, subtracts, taken};
   }
 };
 
@@ -70,6 +71,51 @@ inline auto plain_rule(double threshold, double graded, const Setting& s) {
 inline oracle::Common common(double threshold, double graded, const Setting& s) {
   return {threshold, graded, static_cast<oracle::Reset>(s.reset), s.delay};
 }
+
+/// Spikes and states after every step, on plain numbers.
+template <class N>
+struct Walk {
+  std::vector<double> spk;
+  std::vector<double> state[N::state_names::count];
+};
+
+template <class N, class Constants>
+Walk<N> walk(const Constants& c, const std::vector<double>& x, const std::vector<double>& first,
+             double threshold, double graded, const Setting& setting) {
+  Walk<N> out;
+  auto state = N::make_state([&](auto k) { return first[decltype(k)::value]; });
+  for (const double input : x) {
+    const auto o = N::step(state, input, c, plain_rule(threshold, graded, setting));
+    state = o.state;
+    out.spk.push_back(o.spk);
+    rheo::unroll<N::state_names::count>([&](auto k) {
+      constexpr int K = decltype(k)::value;
+      out.state[K].push_back(state.template get<K>());
+    });
+  }
+  return out;
+}
+
+/// The first step at which a and b are further apart than `allowed`, or -1.
+inline int first_difference(const std::vector<double>& a, const std::vector<double>& b, double allowed) {
+  for (std::size_t t = 0; t < a.size() || t < b.size(); ++t) {
+    if (t >= a.size() || t >= b.size() || !(std::fabs(a[t] - b[t]) <= allowed)) return static_cast<int>(t);
+  }
+  return -1;
+}
+
+/// Steps that fired.
+inline std::vector<int> spike_steps(const std::vector<double>& spk) {
+  std::vector<int> out;
+  for (std::size_t t = 0; t < spk.size(); ++t) {
+    if (spk[t] != 0) out.push_back(static_cast<int>(t));
+  }
+  return out;
+}
+
+/// The input of the recorded traces, and how far those are from doubles: six decimals, computed in float.
+inline constexpr double golden_room = 3e-6;
+inline std::vector<double> golden_input() { return {0.6, 0.6, 0.6, 0, 1.5, 0.2, -0.3, 0.9}; }
 
 /// All N sees: inputs, first states, constants, then threshold and graded factor.
 template <class N>

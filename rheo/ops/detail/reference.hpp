@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <c10/util/StringUtil.h>
 
 #include <cmath>
 
@@ -92,11 +93,22 @@ RawTensors complete_parameters(const RawTensors& values) {
   }
 }
 
+/// What a neuron's check calls: refuse(parameter, rule, value), or with a second value that the rule ends with.
+struct Refusal {
+  const std::function<void(const char*, const char*, double)>& refuse;
+  void operator()(const char* parameter, const char* rule, double value) const {
+    refuse(parameter, rule, value);
+  }
+  void operator()(const char* parameter, const char* rule, double value, double other) const {
+    refuse(parameter, c10::str(rule, " (", other, ")").c_str(), value);
+  }
+};
+
 template <class N>
 void check_parameters(const RawNumbers& values,
                       const std::function<void(const char*, const char*, double)>& refuse) {
-  if constexpr (requires { N::check(raw_of<N, double>(values), refuse); })
-    N::check(raw_of<N, double>(values), refuse);
+  if constexpr (requires { N::check(raw_of<N, double>(values), Refusal{refuse}); })
+    N::check(raw_of<N, double>(values), Refusal{refuse});
 }
 
 template <class N>
