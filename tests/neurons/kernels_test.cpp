@@ -44,6 +44,12 @@ const std::map<std::string_view, std::vector<Oracle>> oracles = {
        [](const auto& x, const auto& s, const auto& c) {
          return oracle::lapicque(4, 2, 1, true, x, s[0], c);
        }}}},
+    {"Synaptic",
+     {{{0.5, 0.75},
+       {&Run::syn, &Run::mem},
+       [](const auto& x, const auto& s, const auto& c) {
+         return oracle::synaptic(0.5, 0.75, x, s[0], s[1], c);
+       }}}},
 };
 
 constexpr int steps = 50;

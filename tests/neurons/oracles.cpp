@@ -54,4 +54,28 @@ Run lapicque(double R, double C, double dt, bool exact, const std::vector<double
   return run;
 }
 
+namespace {
+
+double clamped(double v) { return v < 0 ? 0 : v > 1 ? 1 : v; }
+
+/// The reset that the last step's spike asks of this step's membrane.
+double after_delayed_reset(double u, double mem_before, const Common& c) {
+  if (!c.delay || !(mem_before > c.threshold)) return u;
+  if (c.reset == Reset::zero) return 0;
+  return c.reset == Reset::subtract ? u - c.threshold : u;
+}
+
+}  // namespace
+
+Run synaptic(double alpha, double beta, const std::vector<double>& x, double syn, double mem,
+             const Common& c) {
+  Run run;
+  for (const double input : x) {
+    syn = clamped(alpha) * syn + input;
+    fire(after_delayed_reset(clamped(beta) * mem + syn, mem, c), c, mem, run);
+    run.syn.push_back(syn);
+  }
+  return run;
+}
+
 }  // namespace oracle

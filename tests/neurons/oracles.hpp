@@ -29,4 +29,8 @@ Run leaky(double beta, const std::vector<double>& x, double mem, const Common& c
 Run lapicque(double R, double C, double dt, bool exact, const std::vector<double>& x, double mem,
              const Common& common);
 
+/// I = alpha I + X, U = beta U + I - R threshold | (1 - R) (beta U + I) | beta U + I. Eshraghian et al. 2023, appendix.
+Run synaptic(double alpha, double beta, const std::vector<double>& x, double syn, double mem,
+             const Common& common);
+
 }  // namespace oracle
