@@ -158,13 +158,15 @@ TEST_F(Cli, Info) {
 // --- simulate: results ---
 
 TEST_F(Cli, WithoutOptionsItSpikesAndDraws) {
-  for (const char* neuron : {"Lapicque", "Leaky"}) {
+  for (const char* neuron : {"Alpha", "DeltaLeaky", "Lapicque", "Leaky", "RSynaptic"}) {
     const Result result = run(std::string("simulate ") + neuron);
     EXPECT_EQ(result.code, 0) << result.err;
     EXPECT_GE(std::atoi(result.out.c_str()), 3) << result.out;
     EXPECT_NE(result.err.find("wrote simulate-"), std::string::npos) << result.err;
   }
-  EXPECT_EQ(files(), (std::vector<std::string>{"simulate-lapicque.svg", "simulate-leaky.svg"}));
+  EXPECT_EQ(files(), (std::vector<std::string>{"simulate-alpha.svg", "simulate-deltaleaky.svg",
+                                               "simulate-lapicque.svg", "simulate-leaky.svg",
+                                               "simulate-rsynaptic.svg"}));
   EXPECT_NE(read("simulate-leaky.svg").find("</svg>"), std::string::npos);
   EXPECT_EQ(run("simulate Leaky").code, 0) << "a second run replaces the figure the program named itself";
 }

@@ -24,6 +24,9 @@ struct Oracle {
   Run (*run)(const Numbers& x, const Numbers& first, const Common& common);
 };
 
+/// tau of Alpha, for its decays as they stand here.
+double tau() { return std::log(0.5) / (std::log(0.5) - std::log(0.75)); }
+
 const std::map<std::string_view, std::vector<Oracle>> oracles = {
     {"Leaky",
      {{{0.875},
@@ -49,6 +52,30 @@ const std::map<std::string_view, std::vector<Oracle>> oracles = {
        {&Run::syn, &Run::mem},
        [](const auto& x, const auto& s, const auto& c) {
          return oracle::synaptic(0.5, 0.75, x, s[0], s[1], c);
+       }}}},
+    {"Alpha",
+     {{{0.75, 0.5, tau()},
+       {&Run::syn, &Run::inh, &Run::mem},
+       [](const auto& x, const auto& s, const auto& c) {
+         return oracle::alpha(0.75, 0.5, x, s[0], s[1], s[2], c);
+       }}}},
+    {"DeltaLeaky",
+     {{{0.37, 0.75},
+       {&Run::mem, &Run::mem_prev},
+       [](const auto& x, const auto& s, const auto& c) {
+         return oracle::delta_leaky(0.37, 0.75, x, s[0], s[1], c);
+       }}}},
+    {"RLeaky",
+     {{{0.75, -0.375},
+       {&Run::spk, &Run::mem},
+       [](const auto& x, const auto& s, const auto& c) {
+         return oracle::rleaky(0.75, -0.375, x, s[0], s[1], c);
+       }}}},
+    {"RSynaptic",
+     {{{0.5, 0.75, -0.375},
+       {&Run::spk, &Run::syn, &Run::mem},
+       [](const auto& x, const auto& s, const auto& c) {
+         return oracle::rsynaptic(0.5, 0.75, -0.375, x, s[0], s[1], s[2], c);
        }}}},
 };
 

@@ -69,11 +69,65 @@ double after_delayed_reset(double u, double mem_before, const Common& c) {
 
 Run synaptic(double alpha, double beta, const std::vector<double>& x, double syn, double mem,
              const Common& c) {
+  return rsynaptic(alpha, beta, 0, x, 0, syn, mem, c);
+}
+
+Run rsynaptic(double alpha, double beta, double V, const std::vector<double>& x, double spk, double syn,
+              double mem, const Common& c) {
   Run run;
   for (const double input : x) {
-    syn = clamped(alpha) * syn + input;
+    syn = clamped(alpha) * syn + (input + V * spk);
     fire(after_delayed_reset(clamped(beta) * mem + syn, mem, c), c, mem, run);
+    spk = run.spk.back();
     run.syn.push_back(syn);
+  }
+  return run;
+}
+
+Run rleaky(double beta, double V, const std::vector<double>& x, double spk, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    fire(after_delayed_reset(clamped(beta) * mem + (input + V * spk), mem, c), c, mem, run);
+    spk = run.spk.back();
+  }
+  return run;
+}
+
+Run alpha(double alpha, double beta, const std::vector<double>& x, double exc, double inh, double mem,
+          const Common& c) {
+  Run run;
+  const double a = clamped(alpha), b = clamped(beta);
+  // ln b / (ln b - ln a)
+  const double tau = b == 0 ? 1 : 1 / (1 - std::log(a) / std::log(b));
+  for (const double input : x) {
+    const bool fired_before = c.delay && mem > c.threshold;
+    const double inh_before = inh;
+    exc = a * exc + input;
+    inh = b * inh - input;
+    double u = tau * (exc + inh);
+    if (fired_before && c.reset == Reset::zero) u = exc = inh = 0;
+    if (fired_before && c.reset == Reset::subtract) {
+      exc -= c.threshold;
+      inh = 0;
+      u += inh_before;
+    }
+    fire(u, c, mem, run);
+    run.syn.push_back(exc);
+    run.inh.push_back(inh);
+  }
+  return run;
+}
+
+Run delta_leaky(double delta, double beta, const std::vector<double>& x, double mem, double,
+                const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const double before = mem;
+    mem = beta * before + input;
+    const double change = mem > before ? mem - before : before - mem;
+    run.spk.push_back(change > delta ? c.graded : 0);
+    run.mem.push_back(mem);
+    run.mem_prev.push_back(before);
   }
   return run;
 }

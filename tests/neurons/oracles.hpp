@@ -33,4 +33,18 @@ Run lapicque(double R, double C, double dt, bool exact, const std::vector<double
 Run synaptic(double alpha, double beta, const std::vector<double>& x, double syn, double mem,
              const Common& common);
 
+/// The difference of two filtered inputs, scaled so that with a single input U is an alpha function. Rall 1967. Its
+/// resets act on the filtered inputs with the step after a spike; without delay the membrane alone is reset.
+Run alpha(double alpha, double beta, const std::vector<double>& x, double exc, double inh, double mem,
+          const Common& common);
+
+/// U = beta U + X, a spike where |U - U before| > delta. Common: the graded factor alone.
+Run delta_leaky(double delta, double beta, const std::vector<double>& x, double mem, double mem_prev,
+                const Common& common);
+
+/// leaky and synaptic with V times the last spike added to the input.
+Run rleaky(double beta, double V, const std::vector<double>& x, double spk, double mem, const Common& common);
+Run rsynaptic(double alpha, double beta, double V, const std::vector<double>& x, double spk, double syn,
+              double mem, const Common& common);
+
 }  // namespace oracle

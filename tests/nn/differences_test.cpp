@@ -9,13 +9,18 @@
 #include <vector>
 
 #include "rheo/nn/neurons.hpp"
+#include "tests/error_of.hpp"
 
 namespace {
 
 using rheo::Reset;
 using rheo::State;
+using rheo::nn::Alpha;
+using rheo::nn::DeltaLeaky;
 using rheo::nn::Lapicque;
 using rheo::nn::Leaky;
+using rheo::nn::Synaptic;
+using rheo::test::error_of;
 
 torch::Tensor input(std::vector<std::int64_t> shape) {
   torch::manual_seed(5);
@@ -123,6 +128,59 @@ TEST(Differences, LeakyNoDelaySubtractGivesNothingBack) {
     EXPECT_EQ(fired, 1);
     EXPECT_NEAR(left, 1.1, 1e-6);
   }
+}
+
+// The same there.
+TEST(Differences, SynapticNoDelaySubtractGivesNothingBack) {
+  for (const bool fused : {true, false}) {
+    Synaptic neuron({.alpha = 0.5, .beta = 0.9, .reset_delay = false, .fused = fused});
+    // Stored above threshold without a new spike: no reset at all.
+    const State above{{"syn", torch::zeros({1})}, {"mem", torch::full({1}, 1.05)}};
+    const auto still = neuron->step(torch::full({1}, 0.01), above);
+    EXPECT_EQ(still.spk.item<float>(), 0);
+    EXPECT_NEAR(still.state.mem().item<float>(), 0.955, 1e-6);
+    // And one that fires resets itself, once.
+    const auto fired = neuron->step(torch::full({1}, 0.3), State{{"mem", torch::full({1}, 2.0)}});
+    EXPECT_EQ(fired.spk.item<float>(), 1);
+    EXPECT_NEAR(fired.state.mem().item<float>(), 1.1, 1e-6);
+  }
+}
+
+// There: TypeError at construction.
+TEST(Differences, AlphaLearnAlphaIsAParameterClampedOnUse) {
+  Alpha neuron({.alpha = 1.25, .beta = 0.7, .learn_alpha = true});
+  EXPECT_TRUE(neuron->named_parameters().contains("alpha"));
+  EXPECT_EQ(neuron->parameter("alpha").item<float>(), 1.25F);
+  const auto x = input({12, 2, 3});
+  EXPECT_TRUE(neuron->record(x).mem.equal(Alpha({.alpha = 1, .beta = 0.7})->record(x).mem));
+  Alpha inside({.alpha = 0.9, .beta = 0.7, .learn_alpha = true});
+  inside->forward(x).spk.sum().backward();
+  EXPECT_GT(inside->parameter("alpha").grad().abs().item<float>(), 0);
+}
+
+// There: accepted, and without effect; reset_hidden leaves mem_prev as it is. The graded factor has a meaning here.
+TEST(Differences, DeltaLeakyRejectsWhatItWouldIgnore) {
+  const auto refusal = [](const DeltaLeaky::Options& options) {
+    return error_of<rheo::TypeError>([&] { DeltaLeaky neuron(options); });
+  };
+  const auto refused = [](const std::string& option) {
+    return "[DeltaLeaky] " + option + " must not be given: it would have no effect";
+  };
+  EXPECT_EQ(refusal({.threshold = 0.5}), refused("threshold"));
+  EXPECT_EQ(refusal({.inhibition = true}), refused("inhibition"));
+  EXPECT_EQ(refusal({.learn_threshold = true}), refused("learn_threshold"));
+  EXPECT_EQ(refusal({.reset_mechanism = Reset::zero}), refused("reset_mechanism"));
+  EXPECT_EQ(refusal({.state_quant = rheo::quant::StateQuant({.num_bits = 4})}), refused("state_quant"));
+  EXPECT_EQ(refusal({.reset_delay = false}), refused("reset_delay"));
+  EXPECT_EQ(error_of<rheo::TypeError>([] { DeltaLeaky()->set_reset_mechanism(Reset::subtract); }),
+            refused("reset_mechanism"));
+  DeltaLeaky graded({.delta_threshold = 0.3, .init_hidden = true, .graded_spikes_factor = 2});
+  const auto x = input({12, 2, 3});
+  const auto first = graded->record(x);
+  EXPECT_TRUE(first.spk.gt(0).any().item<bool>());
+  EXPECT_TRUE((first.spk.eq(0) | first.spk.eq(2)).all().item<bool>());
+  rheo::nn::reset(*graded);
+  EXPECT_TRUE(graded->record(x)["mem_prev"].equal(first["mem_prev"]));
 }
 
 // The spike of a reset without delay is not detached: here as there.
