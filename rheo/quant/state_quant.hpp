@@ -14,15 +14,21 @@
 
 namespace rheo::quant {
 
+/// num_bits      1 to 16
+/// uniform       levels evenly spaced
+/// thr_centered  not uniform: densest around the threshold, else around 0
+/// threshold     positive
+/// lower_limit   share of the threshold by which the range goes below -threshold
+/// upper_limit   and above threshold
+/// multiplier    not uniform: ratio of neighbouring gaps; by default it follows from num_bits
 struct StateQuantOptions {
-  int num_bits = 8;          // 1 to 16
-  bool uniform = true;       // levels evenly spaced
-  bool thr_centered = true;  // not uniform: densest around the threshold, else around 0
-  double threshold = 1;      // positive
-  double lower_limit = 0;    // share of the threshold by which the range goes below -threshold
-  double upper_limit = 0.2;  // and above threshold
-  std::optional<double>
-      multiplier;  // not uniform: ratio of neighbouring gaps; by default it follows from num_bits
+  int num_bits = 8;
+  bool uniform = true;
+  bool thr_centered = true;
+  double threshold = 1;
+  double lower_limit = 0;
+  double upper_limit = 0.2;
+  std::optional<double> multiplier{};
 };
 
 /// snnTorch's state_quant, as a value. Not given, it does nothing. Safe to share between threads.
