@@ -50,6 +50,7 @@ const std::map<std::string, std::vector<Recipe>> recipes = {
     {"RSynaptic",
      {{"V > 0", {{"alpha", 0.6}, {"beta", 0.8}, {"V", 0.3}}, {}},
       {"V < 0", {{"alpha", 0.6}, {"beta", 0.8}, {"V", -0.6}}, {}}}},
+    {"StateLeaky", {{"tau", {{"tau", 6}}, {}}, {"beta", {{"beta", 0.9}}, {}}}},
 };
 
 /// States that a step writes and never reads: no gradient comes back through them.

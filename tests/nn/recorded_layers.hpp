@@ -114,10 +114,55 @@ inline Layer neuron(const std::string& name, Options& from) {
   return rheo::nn::make_neuron(name, o).ptr();
 }
 
+/// What StateLeaky and LinearLeaky share.
+template <class O>
+O& leaky_state(O& o, Options& from) {
+  o.beta = from.value("beta");
+  if constexpr (requires { o.channels; }) o.channels = from.get<std::int64_t>("channels", 0);
+  o.learn_beta = from.get("learn_beta", false);
+  o.kernel_truncation_steps = from.get<std::int64_t>("kernel_truncation_steps", 0);
+  return from.common(o);
+}
+
 using Make = std::function<Layer(Options&)>;
 
 inline const std::map<std::string, Make>& layers() {
-  static const std::map<std::string, Make> all = {};
+  static const std::map<std::string, Make> all = {
+      {"StateLeaky",
+       [](Options& from) {
+         rheo::nn::StateLeakyOptions o;
+         return rheo::nn::StateLeaky(leaky_state(o, from)).ptr();
+       }},
+      {"LinearLeaky",
+       [](Options& from) {
+         rheo::nn::LinearLeakyOptions o;
+         o.in_features = from.get<std::int64_t>("in_features", 0);
+         o.out_features = from.get<std::int64_t>("out_features", 0);
+         o.bias = from.get("bias", true);
+         return rheo::nn::LinearLeaky(leaky_state(o, from)).ptr();
+       }},
+      {"LeakyParallel",
+       [](Options& from) {
+         rheo::nn::LeakyParallelOptions o;
+         o.input_size = from.get<std::int64_t>("input_size", 0);
+         o.hidden_size = from.get<std::int64_t>("hidden_size", 0);
+         o.beta = from.value("beta");
+         o.bias = from.get("bias", true);
+         o.learn_beta = from.get("learn_beta", false);
+         o.weight_hh_enable = from.get("weight_hh_enable", false);
+         return rheo::nn::LeakyParallel(from.common(o)).ptr();
+       }},
+      {"AssociativeLeaky",
+       [](Options& from) {
+         rheo::nn::AssociativeLeakyOptions o;
+         o.in_dim = from.get<std::int64_t>("in_dim", 0);
+         o.d_value = from.get<std::int64_t>("d_value", 0);
+         o.d_key = from.get<std::int64_t>("d_key", 0);
+         o.num_spiking_neurons = from.get<std::int64_t>("num_spiking_neurons", 0);
+         o.use_q_projection = from.get("use_q_projection", true);
+         return rheo::nn::AssociativeLeaky(from.common(o)).ptr();
+       }},
+  };
   return all;
 }
 
@@ -163,6 +208,24 @@ inline const std::map<std::string, std::function<std::shared_ptr<torch::nn::Modu
          leaky.ptr()->forward(torch::rand({4, 2, 3}));
          return leaky.ptr();
        }},
+      {"leakyparallel", [] { return LeakyParallel({.input_size = 3, .hidden_size = 5, .beta = 0.9}).ptr(); }},
+      {"leakyparallel_learn",
+       [] {
+         return LeakyParallel(
+                    {.input_size = 3, .hidden_size = 5, .learn_beta = true, .learn_threshold = true})
+             .ptr();
+       }},
+      {"stateleaky", [] { return StateLeaky({.beta = 0.9, .channels = 3}).ptr(); }},
+      {"linearleaky", [] { return LinearLeaky({.beta = 0.9, .in_features = 3, .out_features = 4}).ptr(); }},
+      {"associativeleaky", [] { return AssociativeLeaky({.in_dim = 4, .d_value = 2, .d_key = 3}).ptr(); }},
+      {"associativeleaky_no_q",
+       [] {
+         return AssociativeLeaky({.in_dim = 4, .d_value = 2, .d_key = 3, .use_q_projection = false}).ptr();
+       }},
+      {"gradedspikes", [] { return GradedSpikes({.size = 3, .constant_factor = 1}).ptr(); }},
+      {"batchnormtt1d", [] { return BatchNormTT1d({.input_features = 3, .time_steps = 2}).ptr(); }},
+      {"batchnormtt2d_plain",
+       [] { return BatchNormTT2d({.input_features = 3, .time_steps = 2, .affine = false}).ptr(); }},
   };
   return all;
 }
