@@ -1,5 +1,5 @@
 // Question: how near do the generated time loops come to what memory allows, and what does deriving the backward cost
-// against writing it by hand? [T, B, N] = [100, 128, 1000] float32, all of libgomp's threads, memory reused.
+// against writing it by hand? Leaky, then the other neurons. [T, B, N] = [100, 128, 1000] float32, all of libgomp's threads, memory reused.
 // `of_copy` = time of the ideal reads and writes at the copy limit measured in the same run (268 MB, stores around the
 // cache) / time; `of_hand` = time of the hand-written backward / time.
 #include <benchmark/benchmark.h>
@@ -11,7 +11,9 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
+#include <map>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #if defined(__linux__)
@@ -69,15 +71,34 @@ void parallel(std::int64_t n, const std::function<void(std::int64_t, std::int64_
   }
 }
 
+/// A neuron with its constants, then threshold and graded factor.
+struct Model {
+  kernels::KernelTable table;
+  float constants[kernels::max_constants];
+  const kernels::NeuronLoops<float>& loops() const {
+    return table.isa[static_cast<int>(kernels::chosen_isa())].f32;
+  }
+};
+
+// Lapicque: R = 5.1, C = 5e-3, dt = 1e-3. Alpha: alpha = 0.9, beta = 0.8.
+const Model& model(std::string_view kind) {
+  static const std::map<std::string_view, Model> all = {
+      {"Leaky", {*kernels::find_kernels("Leaky"), {0.9F, 1, 1}}},
+      {"Lapicque", {*kernels::find_kernels("Lapicque"), {0.9607843F, 0.2F, 1, 1}}},
+      {"Synaptic", {*kernels::find_kernels("Synaptic"), {0.9F, 0.8F, 1, 1}}},
+      {"Alpha", {*kernels::find_kernels("Alpha"), {0.9F, 0.8F, 1.8945305F, 1, 1}}},
+      {"RLeaky", {*kernels::find_kernels("RLeaky"), {0.9F, -0.5F, 1, 1}}},
+  };
+  return all.at(kind);
+}
+
 struct Setup {
   kernels::Isa isa = kernels::chosen_isa();
-  kernels::NeuronLoops<float> loops = kernels::find_kernels("Leaky")->isa[static_cast<int>(isa)].f32;
   Opponents opponents_ = opponents(isa);
   float* x = buffer(elements);
   float* g = buffer(elements);
   float* out = buffer(elements);
   float* grad_x = buffer(elements);
-  float constants[3] = {0.9F, 1.0F, 1.0F};
   std::vector<float*> rows;
   std::vector<float*> workspace;
   double seconds_per_byte = 0;
@@ -89,8 +110,9 @@ struct Setup {
       x[i] = uniform(random);
       g[i] = uniform(random);
     }
-    for (int k = 0; k < 3; ++k) rows.push_back(buffer(columns));
-    const auto plan = kernels::plan_backward(steps, 1, 3, sizeof(float), false);
+    for (int k = 0; k < kernels::max_constants; ++k) rows.push_back(buffer(columns));
+    const auto plan =
+        kernels::plan_backward(steps, kernels::max_states, kernels::max_constants, sizeof(float), false);
     for (int i = 0; i < omp_get_max_threads(); ++i) {
       workspace.push_back(buffer(std::max(plan.workspace, hand_workspace(steps))));
     }
@@ -104,7 +126,7 @@ struct Setup {
         (8.0 * static_cast<double>(n));
     std::free(from);
     std::free(to);
-    std::printf("Leaky [100, 128, 1000] float32, %s, %d threads; copy limit %.1f GB/s\n",
+    std::printf("[100, 128, 1000] float32, %s, %d threads; copy limit %.1f GB/s\n",
                 std::string(kernels::to_string(isa)).c_str(), omp_get_max_threads(), 1e-9 / seconds_per_byte);
   }
 
@@ -120,38 +142,39 @@ struct Setup {
   }
 
   void hand() {
+    const auto& constants = model("Leaky").constants;
     const HandCall call{x, g, grad_x, steps, columns, constants[0], constants[1]};
     parallel(columns, [&](std::int64_t a, std::int64_t b, int id) {
       opponents_.leaky_backward(call, a, b, workspace[static_cast<std::size_t>(id)]);
     });
   }
 
-  void describe(kernels::NeuronCall<float>& call) {
+  void describe(kernels::NeuronCall<float>& call, const Model& m) {
     call.steps = steps;
     call.columns = columns;
     call.x = {x, columns, 1};
-    for (int k = 0; k < 3; ++k) call.constants[k] = constants + k;
+    for (int k = 0; k < m.table.constants + 2; ++k) call.constants[k] = m.constants + k;
   }
-  void forward() {
+  void forward(const Model& m) {
     kernels::ForwardCall<float> call;
-    describe(call);
+    describe(call, m);
     call.spk = out;
     call.streaming = true;
     parallel(columns, [&](std::int64_t a, std::int64_t b, int id) {
-      loops.forward(call, a, b, workspace[static_cast<std::size_t>(id)]);
+      m.loops().forward(call, a, b, workspace[static_cast<std::size_t>(id)]);
     });
   }
-  void backward(bool learning, bool splat) {
+  void backward(const Model& m, bool learning, bool splat) {
     kernels::BackwardCall<float> call;
-    describe(call);
+    describe(call, m);
     static const float one = 1;
     call.grad_spk = splat ? kernels::Sequence<float>{&one, 0, 0} : kernels::Sequence<float>{g, columns, 1};
     call.grad_x = grad_x;
     call.streaming = true;
     call.learning = learning;
-    if (learning) std::copy(rows.begin(), rows.end(), call.grad_constants);
+    if (learning) std::copy_n(rows.begin(), m.table.constants + 2, call.grad_constants);
     parallel(columns, [&](std::int64_t a, std::int64_t b, int id) {
-      loops.backward(call, a, b, workspace[static_cast<std::size_t>(id)]);
+      m.loops().backward(call, a, b, workspace[static_cast<std::size_t>(id)]);
     });
   }
 };
@@ -185,27 +208,36 @@ void measure(benchmark::State& state, double streams, bool against_hand, const s
 
 // Streams: rows of x read, rows of spikes written; x and gradient read, gradient of x written.
 void forward(benchmark::State& state) {
-  measure(state, 2, false, [] { setup().forward(); });
+  measure(state, 2, false, [] { setup().forward(model("Leaky")); });
 }
 void backward_derived(benchmark::State& state) {
-  measure(state, 3, true, [] { setup().backward(false, false); });
+  measure(state, 3, true, [] { setup().backward(model("Leaky"), false, false); });
 }
 void backward_derived_learning(benchmark::State& state) {
-  measure(state, 3, true, [] { setup().backward(true, false); });
+  measure(state, 3, true, [] { setup().backward(model("Leaky"), true, false); });
 }
 void backward_by_hand(benchmark::State& state) {
   measure(state, 3, false, [] { setup().hand(); });
 }
 void forward_and_backward(benchmark::State& state) {
   measure(state, 5, false, [] {
-    setup().forward();
-    setup().backward(false, false);
+    setup().forward(model("Leaky"));
+    setup().backward(model("Leaky"), false, false);
   });
 }
 void forward_and_backward_of_a_sum(benchmark::State& state) {
   measure(state, 4, false, [] {
-    setup().forward();
-    setup().backward(false, true);
+    setup().forward(model("Leaky"));
+    setup().backward(model("Leaky"), false, true);
+  });
+}
+
+/// The other neurons, as Leaky: two or three states in registers instead of one, the same rows of memory.
+void neuron(benchmark::State& state, std::string_view kind, bool learning) {
+  const Model& m = model(kind);
+  measure(state, 5, false, [&] {
+    setup().forward(m);
+    setup().backward(m, learning, false);
   });
 }
 
@@ -215,6 +247,12 @@ BENCHMARK(backward_derived)->UseManualTime()->Iterations(100);
 BENCHMARK(backward_derived_learning)->UseManualTime()->Iterations(100);
 BENCHMARK(forward_and_backward)->UseManualTime()->Iterations(100);
 BENCHMARK(forward_and_backward_of_a_sum)->UseManualTime()->Iterations(100);
+BENCHMARK_CAPTURE(neuron, Lapicque, "Lapicque", false)->UseManualTime()->Iterations(50);
+BENCHMARK_CAPTURE(neuron, Synaptic, "Synaptic", false)->UseManualTime()->Iterations(50);
+BENCHMARK_CAPTURE(neuron, Synaptic_learning, "Synaptic", true)->UseManualTime()->Iterations(50);
+BENCHMARK_CAPTURE(neuron, Alpha, "Alpha", false)->UseManualTime()->Iterations(50);
+BENCHMARK_CAPTURE(neuron, Alpha_learning, "Alpha", true)->UseManualTime()->Iterations(50);
+BENCHMARK_CAPTURE(neuron, RLeaky, "RLeaky", false)->UseManualTime()->Iterations(50);
 
 }  // namespace
 }  // namespace benchmarks

@@ -80,10 +80,13 @@ void NeuronImpl::check_values() const {
                                   : numbers(t.detach().expand(common));
     rows = std::max(rows, columns[i].size());
   }
+  // Without neurons no value can be wrong, but one may be missing.
+  const bool nobody = std::find(common.begin(), common.end(), 0) != common.end();
   for (std::size_t r = 0; r < rows; ++r) {
     ops::RawNumbers one{{}, modes_};
     for (const auto& c : columns) one.values.push_back(c.empty() ? 0 : c[r % c.size()]);
     entry_->check(one, [&](const char* parameter_name, const char* rule, double value) {
+      if (nobody && !std::isnan(value)) return;
       throw ValueError(std::isnan(value)
                            ? c10::str("[", kind_, "] ", parameter_name, " ", rule)
                            : c10::str("[", kind_, "] ", parameter_name, " ", rule, ", got ", value));

@@ -46,9 +46,9 @@ const std::map<std::string, std::vector<Recipe>> recipes = {
       {"alpha 1", {{"alpha", 1}, {"beta", 0.7}}, {}},
       {"beta 0", {{"alpha", 0.85}, {"beta", 0}}, {}}}},
     {"DeltaLeaky", {{"delta beta", {{"delta_threshold", 0.45}, {"beta", 0.9}}, {}}}},
-    {"RLeaky", {{"V > 0", {{"beta", 0.9}, {"V", 0.3}}, {}}, {"V < 0", {{"beta", 0.9}, {"V", -0.6}}, {}}}},
+    {"RLeaky", {{"V > 0", {{"beta", 0.9}, {"V", 0.1}}, {}}, {"V < 0", {{"beta", 0.9}, {"V", -0.6}}, {}}}},
     {"RSynaptic",
-     {{"V > 0", {{"alpha", 0.6}, {"beta", 0.8}, {"V", 0.3}}, {}},
+     {{"V > 0", {{"alpha", 0.6}, {"beta", 0.8}, {"V", 0.1}}, {}},
       {"V < 0", {{"alpha", 0.6}, {"beta", 0.8}, {"V", -0.6}}, {}}}},
     {"StateLeaky", {{"tau", {{"tau", 6}}, {}}, {"beta", {{"beta", 0.9}}, {}}}},
 };
@@ -128,6 +128,11 @@ struct Config {
     return out.str();
   }
 };
+
+/// Whether a reset drops all that a parameter does: the spike that comes back meets a membrane it has set to zero.
+bool is_lost(const Config& c, const std::string& parameter) {
+  return c.neuron->name == "RLeaky" && parameter == "V" && c.reset == Reset::zero && c.delay;
+}
 
 /// Numbers that are the same in every build and on every machine.
 Tensor numbers(torch::IntArrayRef shape, std::uint64_t seed, double low, double high, torch::Dtype dtype) {
@@ -532,7 +537,7 @@ TEST_P(Conformance, ChunksWithCarriedStateEqualTheWholeRun) {
             EXPECT_TRUE(same_bits(chunks.outputs.at(name), t)) << name;
           for (const auto& [name, g] : whole.gradients) {
             const double tolerance = dtype == torch::kDouble ? 1e-12 : 1e-5;
-            EXPECT_GT(largest(g), 0) << name;
+            EXPECT_TRUE(largest(g) > 0 || is_lost(c, name)) << name;
             EXPECT_LE(largest(chunks.gradients.at(name) - g), tolerance * largest(g)) << name;
           }
         }

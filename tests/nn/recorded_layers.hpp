@@ -226,6 +226,18 @@ inline const std::map<std::string, std::function<std::shared_ptr<torch::nn::Modu
       {"batchnormtt1d", [] { return BatchNormTT1d({.input_features = 3, .time_steps = 2}).ptr(); }},
       {"batchnormtt2d_plain",
        [] { return BatchNormTT2d({.input_features = 3, .time_steps = 2, .affine = false}).ptr(); }},
+      {"synaptic", [] { return Synaptic({.alpha = 0.9, .beta = 0.8}).ptr(); }},
+      {"synaptic_learn",
+       [] {
+         return Synaptic({.alpha = 0.9,
+                          .beta = 0.8,
+                          .learn_alpha = true,
+                          .learn_beta = true,
+                          .learn_threshold = true})
+             .ptr();
+       }},
+      {"alpha", [] { return Alpha({.alpha = 0.9, .beta = 0.8}).ptr(); }},
+      {"deltaleaky", [] { return DeltaLeaky({.beta = 0.9}).ptr(); }},
   };
   return all;
 }
