@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "rheo/core/macros.hpp"
 #include "rheo/core/surrogates.hpp"
 #include "rheo/kernels/registry.hpp"
 
@@ -45,19 +46,19 @@ struct AssociativeCall {
   T* grad_graded = nullptr;     // [B, d, n]
 
   /// Steps whose matrices are kept together.
-  std::int64_t segment() const {
+  RHEO_INLINE std::int64_t segment() const {
     std::int64_t length = 1;
     while (length * length < steps) ++length;
     return length;
   }
   /// Elements each thread needs: the forward some rows, the backward a matrix per step of a segment and per segment.
-  std::int64_t forward_workspace() const { return padded(values * keys) + padded(keys); }
-  std::int64_t backward_workspace() const {
+  RHEO_INLINE std::int64_t forward_workspace() const { return padded(values * keys) + padded(keys); }
+  RHEO_INLINE std::int64_t backward_workspace() const {
     const auto length = segment();
     const auto segments = (steps + length - 1) / length;
     return (length + segments + 2) * padded(values * keys) + padded(keys);
   }
-  static std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
+  RHEO_INLINE static std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
 };
 
 template <class T>

@@ -55,7 +55,8 @@ ScanImpl::Scanned AssociativeLeakyImpl::scan(const Input& input, const State& st
   shape[0] = input.steps;
   const auto batch = c10::multiply_integers(at::IntArrayRef(shape).slice(1, shape.size() - 2));
   const auto project = [&](const torch::nn::Linear& to) {
-    auto y = ops::linear(input.x, to->weight, to->bias);
+    const auto type = input.x.scalar_type();
+    const auto y = ops::linear(input.x, to->weight.to(type), to->bias.to(type));
     return y.reshape({input.x.size(0), batch, y.size(-1)}).expand({input.steps, batch, y.size(-1)});
   };
   const auto v = project(to_v_), k = project(to_k_), a = at::sigmoid(project(to_alpha_));

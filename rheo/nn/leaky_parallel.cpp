@@ -86,19 +86,22 @@ ScanImpl::Scanned LeakyParallelImpl::scan(const Input& x, const State& state, bo
     throw ValueError(c10::str("[LeakyParallel] x must have shape [T, ..., input_size = ", options_.input_size,
                               "], got ", x.x.sizes()));
   }
-  Input current(ops::linear(x.x, weight_ih_, options_.bias ? bias_ih_ + bias_hh_ : at::Tensor()));
+  const auto type = x.x.scalar_type();
+  const auto bias = options_.bias ? (bias_ih_ + bias_hh_).to(type) : at::Tensor();
+  const auto weight_hh = weight_hh_.to(type);
+  Input current(ops::linear(x.x, weight_ih_.to(type), bias));
   current.steps = x.steps;
   const auto row = current.x.sizes().slice(1);
   firing().check(row);
   const auto first = first_of(state, "mem", row, current.x);
   if (!options_.weight_hh_enable) {
-    return scan_step("LeakyParallel", current, first, weight_hh_.diagonal(), traces);
+    return scan_step("LeakyParallel", current, first, weight_hh.diagonal(), traces);
   }
   auto shape = current.x.sizes().vec();
   shape[0] = current.steps;
   const auto steps = current.x.expand(shape);
-  const auto mem = runs_kernels(steps) ? ops::rectified_recurrence(steps, weight_hh_, first)
-                                       : plain_recurrence(steps, weight_hh_, first);
+  const auto mem = runs_kernels(steps) ? ops::rectified_recurrence(steps, weight_hh, first)
+                                       : plain_recurrence(steps, weight_hh, first);
   auto out = spikes_of(mem);
   const auto last = mem.size(0) > 0   ? mem[mem.size(0) - 1]
                     : first.defined() ? first

@@ -48,7 +48,8 @@ ScanImpl::Scanned LinearLeakyImpl::scan(const Input& x, const State& state, bool
     throw ValueError(c10::str("[LinearLeaky] x must have shape [T, ..., in_features = ", options_.in_features,
                               "], got ", x.x.sizes()));
   }
-  Input current(ops::linear(x.x, linear_->weight, linear_->bias));
+  const auto like = [&](const at::Tensor& t) { return t.defined() ? t.to(x.x.scalar_type()) : t; };
+  Input current(ops::linear(x.x, like(linear_->weight), like(linear_->bias)));
   current.steps = x.steps;
   return StateLeakyImpl::scan(current, state, traces);
 }

@@ -303,11 +303,54 @@ TEST(Scan, CutAnywhereIsTheWhole) {
     }
     expect_close(torch::stack(steps), whole.spk, "step by step");
     expect_close(torch::stack(own), whole.spk, "hidden");
-    const auto after = hidden->forward(x).spk;
+    const auto after = hidden->record(x).mem;
     reset(*hidden);
-    expect_close(hidden->forward(x).spk, whole.spk, "after reset");
-    EXPECT_FALSE(after.equal(whole.spk) && kind.name.find("last 1") == std::string::npos)
-        << "no state was kept";
+    expect_close(hidden->record(x).mem, whole.mem, "after reset");
+    EXPECT_EQ(after.equal(whole.mem), kind.state[0] == 0) << "whether a state was kept";
+  }
+}
+
+// Long and narrow: pieces of time run side by side.
+TEST(Scan, LongSequencesInPiecesOfTime) {
+  for (const std::int64_t T : {2047, 2048, 5001}) {
+    for (const bool vector : {false, true}) {
+      SCOPED_TRACE(c10::str("T = ", T, vector ? ", per channel" : ""));
+      const auto beta =
+          vector ? torch::tensor({0.5, 0.99, 1.0}, torch::kDouble) : torch::tensor(0.97, torch::kDouble);
+      StateLeaky layer({.beta = beta,
+                        .learn_beta = true,
+                        .threshold = threshold,
+                        .learn_threshold = true,
+                        .graded_spikes_factor = graded,
+                        .learn_graded_spikes_factor = true});
+      layer->to(torch::kDouble);
+      torch::manual_seed(T);
+      const auto x = drawn({2, 3}, T).requires_grad_();
+      const auto first = drawn({2, 3}, -1).requires_grad_();
+      std::vector<Tensor> leaves{x, first};
+      for (const auto& p : layer->parameters()) leaves.push_back(p);
+      const auto rec = layer->record(x, {{"mem", first}});
+      const auto loop = state_leaky(x, tensors_of(*layer), {{"mem", first}});
+      const auto near = [](const Tensor& a, const Tensor& b, const char* what) {
+        EXPECT_LE((a - b).abs().max().item<double>(), 1e-11 * std::max(1.0, b.abs().max().item<double>()))
+            << what;
+      };
+      near(rec.mem, loop.mem, "mem");
+      EXPECT_TRUE(rec.spk.equal(loop.spk));
+      near(rec.state.mem(), loop.mem[T - 1], "last state");
+      EXPECT_TRUE(layer->forward(x, {{"mem", first}}).spk.equal(rec.spk));
+      const auto w = torch::randn_like(x);
+      const auto grads = [&](const Tensor& spk, const Tensor& mem, const Tensor& last) {
+        return torch::autograd::grad({(spk * w).sum() + (mem * w).mean() + last.sum()}, leaves);
+      };
+      const auto ours = grads(rec.spk, rec.mem, rec.state.mem()),
+                 want = grads(loop.spk, loop.mem, loop.mem[T - 1]);
+      for (std::size_t i = 0; i < leaves.size(); ++i) near(ours[i], want[i], "gradient");
+      const auto threads = torch::get_num_threads();
+      torch::set_num_threads(1);
+      EXPECT_TRUE(layer->record(x, {{"mem", first}}).mem.equal(rec.mem));
+      torch::set_num_threads(threads);
+    }
   }
 }
 
@@ -506,6 +549,14 @@ TEST(Scan, NarrowTypesAreComputedInFloat) {
     EXPECT_EQ(rec.spk.scalar_type(), type);
     EXPECT_EQ(rec.state.mem().scalar_type(), type);
     EXPECT_TRUE(rec.mem.equal(layer->record(x.to(torch::kFloat)).mem.to(type)));
+    for (const Layer& with_product :
+         {Layer(LinearLeaky({.beta = 0.9, .in_features = 3, .out_features = 2}).ptr()),
+          Layer(LeakyParallel({.input_size = 3, .hidden_size = 2}).ptr()),
+          Layer(AssociativeLeaky({.in_dim = 3, .d_value = 2, .d_key = 2}).ptr())}) {
+      SCOPED_TRACE(with_product->kind());
+      with_product->to(type);
+      EXPECT_EQ(with_product->record(x).mem.scalar_type(), type);
+    }
   }
 }
 
