@@ -3,6 +3,7 @@
 #include "app/exit_code.hpp"
 #include "app/numbers.hpp"
 #include "rheo/kernels/registry.hpp"
+#include "rheo/nn/options.hpp"
 #include "rheo/nn/registry.hpp"
 #include "rheo/ops/product.hpp"
 
