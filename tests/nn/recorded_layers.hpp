@@ -126,6 +126,25 @@ O& leaky_state(O& o, Options& from) {
 
 using Make = std::function<Layer(Options&)>;
 
+inline Layer slstm(Options& from) {
+  rheo::nn::SLSTMOptions o;
+  o.input_size = from.get<std::int64_t>("input_size", 0);
+  o.hidden_size = from.get<std::int64_t>("hidden_size", 0);
+  o.bias = from.get("bias", true);
+  return rheo::nn::SLSTM(from.common(o)).ptr();
+}
+
+inline Layer sconv2dlstm(Options& from) {
+  rheo::nn::SConv2dLSTMOptions o;
+  o.in_channels = from.get<std::int64_t>("in_channels", 0);
+  o.out_channels = from.get<std::int64_t>("out_channels", 0);
+  o.kernel_size = from.pair("kernel_size");
+  o.bias = from.get("bias", true);
+  if (from.has("max_pool")) o.max_pool = from.pair("max_pool");
+  if (from.has("avg_pool")) o.avg_pool = from.pair("avg_pool");
+  return rheo::nn::SConv2dLSTM(from.common(o)).ptr();
+}
+
 inline const std::map<std::string, Make>& layers() {
   static const std::map<std::string, Make> all = {
       {"StateLeaky",
@@ -162,6 +181,8 @@ inline const std::map<std::string, Make>& layers() {
          o.use_q_projection = from.get("use_q_projection", true);
          return rheo::nn::AssociativeLeaky(from.common(o)).ptr();
        }},
+      {"SLSTM", slstm},
+      {"SConv2dLSTM", sconv2dlstm},
   };
   return all;
 }
@@ -202,6 +223,10 @@ inline const std::map<std::string, std::function<std::shared_ptr<torch::nn::Modu
                        .learn_graded_spikes_factor = true})
              .ptr();
        }},
+      {"slstm", [] { return SLSTM({.input_size = 3, .hidden_size = 5}).ptr(); }},
+      {"slstm_no_bias", [] { return SLSTM({.input_size = 3, .hidden_size = 5, .bias = false}).ptr(); }},
+      {"sconv2dlstm",
+       [] { return SConv2dLSTM({.in_channels = 1, .out_channels = 2, .kernel_size = 3}).ptr(); }},
       {"leaky_after_forward",
        [] {
          const Leaky leaky({.beta = 0.9, .init_hidden = true});

@@ -57,7 +57,8 @@ RHEO_INLINE void product_tile(const T* x, std::int64_t x_stride, const T* panel,
     for (int c = 0; c < C; ++c) b[c] = load<Pack<T>>(panel + c * w).v;
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const Pack<T> a = splat<Pack<T>>(x[r * x_stride + k]);
+      // x - 0 is x, bit for bit: a plain broadcast, where splat's 0 + x is an addition.
+      const Pack<T> a = x[r * x_stride + k] - Lane{};
 #pragma GCC unroll 3
       for (int c = 0; c < C; ++c) sum[r][c] = multiply_add<T>(a, b[c], sum[r][c]).v;
     }
