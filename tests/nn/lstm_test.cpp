@@ -508,6 +508,33 @@ TEST(Slstm, SecondDerivativesAreRefusedByName) {
       "[lstm] the fused backward has no derivative of its own: for second derivatives set fused = false");
 }
 
+// ---- where snnTorch differs ------------------------------------------------------------------------------------
+
+// There: states are compared with the input's shape, so both are wiped at every step unless the sizes are equal.
+TEST(Differences, SlstmKeepsItsStatesForAnyInputSize) {
+  torch::manual_seed(17);
+  auto layer = slstm({.input_size = 3, .hidden_size = 5}, torch::kFloat);
+  const auto x = sequence({2, 4, 3}, torch::kFloat);
+  const auto first = layer->step(x[0]);
+  const auto carried = layer->step(x[1], first.state), wiped = layer->step(x[1]);
+  auto cell = layer->lstm_cell;
+  const auto [h, c] = cell->forward(x[1], std::tuple{first.state.mem(), first.state["syn"]});
+  near(carried.state.mem(), h, 1e-6);
+  near(carried.state["syn"], c, 1e-6);
+  EXPECT_GT((carried.state.mem() - wiped.state.mem()).abs().max().item<double>(), 0.01);
+}
+
+// There: fresh states are float32, and the cell refuses the mixture.
+TEST(Differences, SlstmStatesTakeTheTypeOfTheInput) {
+  for (const auto dtype : {torch::kFloat, torch::kDouble}) {
+    auto layer = slstm({.input_size = 3, .hidden_size = 5}, torch::kFloat);
+    const auto out = layer->forward(sequence({2, 4, 3}, dtype));
+    EXPECT_EQ(out.spk.scalar_type(), dtype);
+    EXPECT_EQ(out.state.mem().scalar_type(), dtype);
+    EXPECT_EQ(out.state["syn"].scalar_type(), dtype);
+  }
+}
+
 // ---- SConv2dLSTM -----------------------------------------------------------------------------------------------
 
 struct Pooling {
