@@ -77,6 +77,16 @@ const std::map<std::string_view, std::vector<Oracle>> oracles = {
        [](const auto& x, const auto& s, const auto& c) {
          return oracle::rsynaptic(0.5, 0.75, -0.375, x, s[0], s[1], s[2], c);
        }}}},
+    {"LeakyParallel",
+     {{{0.75},
+       {&Run::mem},
+       [](const auto& x, const auto& s, const auto& c) {
+         return oracle::leaky_parallel(0.75, x, s[0], c);
+       }}}},
+    {"StateLeaky",
+     {{{0.875},
+       {&Run::mem},
+       [](const auto& x, const auto& s, const auto& c) { return oracle::state_leaky(0.875, x, s[0], c); }}}},
 };
 
 constexpr int steps = 50;

@@ -132,4 +132,25 @@ Run delta_leaky(double delta, double beta, const std::vector<double>& x, double 
   return run;
 }
 
+Run state_leaky(double decay, const std::vector<double>& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    mem = input + mem * decay;
+    run.spk.push_back(mem > c.threshold ? c.graded : 0);
+    run.mem.push_back(mem);
+  }
+  return run;
+}
+
+Run leaky_parallel(double beta, const std::vector<double>& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const double u = input + beta * mem;
+    mem = u < 0 ? 0 : u;
+    run.spk.push_back(mem > c.threshold ? c.graded : 0);
+    run.mem.push_back(mem);
+  }
+  return run;
+}
+
 }  // namespace oracle

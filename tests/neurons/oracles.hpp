@@ -47,4 +47,8 @@ Run rleaky(double beta, double V, const std::vector<double>& x, double spk, doub
 Run rsynaptic(double alpha, double beta, double V, const std::vector<double>& x, double spk, double syn,
               double mem, const Common& common);
 
+/// U = decay U + X, and U = max(0, beta U + X): spikes that change nothing.
+Run state_leaky(double decay, const std::vector<double>& x, double mem, const Common& common);
+Run leaky_parallel(double beta, const std::vector<double>& x, double mem, const Common& common);
+
 }  // namespace oracle
