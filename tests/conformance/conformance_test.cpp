@@ -53,9 +53,6 @@ const std::map<std::string, std::vector<Recipe>> recipes = {
     {"StateLeaky", {{"tau", {{"tau", 6}}, {}}, {"beta", {{"beta", 0.9}}, {}}}},
 };
 
-/// States that a step writes and never reads: no gradient comes back through them.
-const std::map<std::string, std::set<std::string>> written_only = {{"DeltaLeaky", {"mem_prev"}}};
-
 bool takes(const rheo::NeuronDescription& neuron, const std::string& option) {
   return std::find(neuron.refuses.begin(), neuron.refuses.end(), option) == neuron.refuses.end();
 }
@@ -670,8 +667,6 @@ class Finally : public ::testing::Environment {
             << neuron.name << " has no row for its learnable parameter " << p.name;
       }
       for (const auto& s : neuron.states) {
-        const auto unread = written_only.find(neuron.name);
-        if (unread != written_only.end() && unread->second.contains(s.name)) continue;
         EXPECT_GT(table().rows(neuron.name, "gradient of: state " + s.name), 0)
             << neuron.name << ' ' << s.name;
       }
