@@ -2,6 +2,7 @@
 
 #include "app/exit_code.hpp"
 #include "rheo/io/write_file.hpp"
+#include "rheo/nn/registry.hpp"
 #include "rheo/plot/figure.hpp"
 #include "rheo/train/optim.hpp"
 #include "rheo/train/schedule.hpp"
