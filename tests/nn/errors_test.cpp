@@ -238,10 +238,12 @@ TEST(Errors, UnknownMode) {
 }
 
 TEST(Errors, UnknownNeuron) {
+  std::string all;
+  for (const auto& neuron : rheo::list_neurons()) all += (all.empty() ? "" : ", ") + neuron.name;
   EXPECT_EQ(error_of([] { make_neuron("Leeky"); }),
-            "[neuron] name must be one of Lapicque, Leaky, got 'Leeky'; did you mean 'Leaky'?");
+            "[neuron] name must be one of " + all + ", got 'Leeky'; did you mean 'Leaky'?");
   EXPECT_EQ(error_of([] { (void)rheo::find_neuron("Perceptron"); }),
-            "[neuron] name must be one of Lapicque, Leaky, got 'Perceptron'");
+            "[neuron] name must be one of " + all + ", got 'Perceptron'");
 }
 
 TEST(Errors, UnknownSurrogateOrReset) {
