@@ -28,7 +28,7 @@ at::Tensor plain_window(const at::Tensor& x, const at::Tensor& decay, const at::
 // A long sequence with few columns is cut into pieces of time that run side by side, as many as fill a tile of the kernels.
 // The sizes alone decide, so the numbers do not depend on threads.
 constexpr std::int64_t long_sequence = 2048;
-constexpr std::int64_t few_columns = 64;
+constexpr std::int64_t few_columns = 16;
 constexpr std::int64_t side_by_side = 1024;
 constexpr std::int64_t shortest_piece = 32;
 
