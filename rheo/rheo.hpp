@@ -12,6 +12,7 @@
 #include "rheo/functional/lif.hpp"
 #include "rheo/functional/loss.hpp"
 #include "rheo/io/safetensors.hpp"
+#include "rheo/io/state.hpp"
 #include "rheo/io/write_file.hpp"
 #include "rheo/nn/associative_leaky.hpp"
 #include "rheo/nn/batch_norm_tt.hpp"

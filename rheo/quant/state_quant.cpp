@@ -32,11 +32,12 @@ struct Nearest : torch::autograd::Function<Nearest> {
   static variable_list backward(AutogradContext*, variable_list grads) { return {grads[0], {}, {}}; }
 };
 
-/// 1 + m + ... + m^(n-1)
-double geometric(double m, int n) {
-  double sum = 0;
-  for (int i = 0; i < n; ++i) sum += std::pow(m, i);
-  return sum;
+/// 1 + m + ... + m^(n-1) for n = 0 ... count
+std::vector<double> geometric(double m, int count) {
+  std::vector<double> sums{0};
+  double power = 1;
+  for (int i = 0; i < count; ++i, power *= m) sums.push_back(sums.back() + power);
+  return sums;
 }
 
 std::vector<double> uneven(const StateQuantOptions& o, int count, double low, double high) {
@@ -46,14 +47,13 @@ std::vector<double> uneven(const StateQuantOptions& o, int count, double low, do
   const double centre = o.thr_centered ? o.threshold : 0;
   const int below = static_cast<int>(std::floor(count * (centre - low) / (high - low)));
   const int above = count - below;
+  const auto sums = geometric(m, count);
+  const auto at = [&](int n) { return sums[static_cast<std::size_t>(n)]; };
   std::vector<double> levels;
-  const double all_below = geometric(m, below);
-  for (int j = 0; j < below; ++j) levels.push_back(low + (centre - low) * geometric(m, j) / all_below);
+  for (int j = 0; j < below; ++j) levels.push_back(low + (centre - low) * at(j) / at(below));
   // Upwards the gaps grow as they shrank below: the smallest power first.
-  const double all_above = geometric(m, above);
   for (int j = 0; j < above; ++j) {
-    const double passed = all_above - geometric(m, above - 1 - j);
-    levels.push_back(centre + (high - centre) * passed / all_above);
+    levels.push_back(centre + (high - centre) * (at(above) - at(above - 1 - j)) / at(above));
   }
   return levels;
 }
