@@ -22,6 +22,7 @@
 #include "rheo/nn/linear_leaky.hpp"
 #include "rheo/nn/neuron.hpp"
 #include "rheo/nn/neurons.hpp"
+#include "rheo/nn/recurrent.hpp"
 #include "rheo/nn/registry.hpp"
 #include "rheo/nn/sconv2dlstm.hpp"
 #include "rheo/nn/sequential.hpp"

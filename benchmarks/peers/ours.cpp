@@ -26,8 +26,10 @@
 
 #include "rheo/functional/loss.hpp"
 #include "rheo/nn/neurons.hpp"
+#include "rheo/nn/recurrent.hpp"
 #include "rheo/nn/registry.hpp"
 #include "rheo/nn/sequential.hpp"
+#include "rheo/nn/spiking.hpp"
 #include "rheo/ops/product.hpp"
 #include "rheo/train/optim.hpp"
 
@@ -106,6 +108,49 @@ Work leaky(const std::filesystem::path& folder, std::istream& words) {
           }};
 }
 
+/// A layer by the name it has in peers.py.
+std::shared_ptr<rheo::nn::SpikingImpl> make_layer(const std::string& name) {
+  if (name == "rleaky-dense") return rheo::nn::RLeaky({.beta = 0.9, .linear_features = 256}).ptr();
+  throw std::runtime_error("no layer " + name);
+}
+
+/// Spikes of a layer over a sequence; training takes the gradients of its parameters and of the input.
+Work layer(const std::filesystem::path& folder, std::istream& words) {
+  std::string name, purpose;
+  words >> name >> purpose;
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t size = 0; words >> size;) sizes.push_back(size);
+  const auto made = make_layer(name);
+  for (auto& parameter : made->named_parameters()) {
+    const at::NoGradGuard no_grad;
+    const auto file = name + "-" + parameter.key() + ".f32";
+    parameter.value().copy_(read(folder / file, parameter.value().sizes()));
+  }
+  auto x = read(folder / (name + "-x.f32"), sizes);
+  if (purpose == "forward") {
+    return {[made, x] {
+              const at::NoGradGuard no_grad;
+              made->forward(x);
+            },
+            {}};
+  }
+  x.requires_grad_();
+  auto train = [made, x]() mutable {
+    x.mutable_grad().reset();
+    made->zero_grad();
+    const auto spk = made->forward(x).spk;
+    spk.sum().backward();
+    return spk;
+  };
+  return {[train]() mutable { train(); },
+          [train, x, folder]() mutable {
+            const auto spk = train();
+            write(folder / "ours.spk", spk);
+            write(folder / "ours.grad", x.grad());
+            return Numbers{{"loss", spk.sum(at::kDouble).item<double>()}};
+          }};
+}
+
 /// The network and the step of snnTorch's tutorial 5: a constant input, the loss on the membranes of the output.
 Work tutorial5(const std::filesystem::path& folder, std::istream& words) {
   std::string purpose;
@@ -147,6 +192,7 @@ Work find_work(const std::filesystem::path& folder, std::istream& words) {
   std::string name;
   words >> name;
   if (name == "leaky") return leaky(folder, words);
+  if (name == "layer") return layer(folder, words);
   if (name == "tutorial5") return tutorial5(folder, words);
   throw std::runtime_error("no work " + name);
 }

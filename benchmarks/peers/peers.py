@@ -2,11 +2,11 @@
 
     peers.py PROGRAM FOLDER     PROGRAM is a name of PROGRAMS below
     time SECONDS WORK           {"seconds": least time of a run, "runs": n}
-    check WORK                  {"loss": ...}; leaky train both also writes FOLDER/PROGRAM.{spk,mem,grad}
+    check WORK                  {"loss": ...}; leaky train both also writes FOLDER/PROGRAM.{spk,mem,grad}, layer {spk,grad}
     keep                        from now on the allocator keeps its memory: {"keep": true}
 
 WORK is `leaky T B N forward|train both|spikes`, both: spikes and membranes are collected; or
-`tutorial5 train|inference`.
+`layer NAME forward|train SIZES`, NAME of LAYERS below, SIZES of its input; or `tutorial5 train|inference`.
 """
 
 import ctypes
@@ -14,12 +14,39 @@ import json
 import math
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 import torch
 from torch.nn.functional import cross_entropy
 
 STEPS = 25  # of tutorial 5
+
+
+@dataclass
+class Layer:
+    """A layer of snnTorch against ours; ours.cpp makes its own under the same name."""
+
+    title: str
+    shape: tuple  # of the input
+    make: Callable  # a module of snnTorch; both sides use its parameters
+    scale: float = 0.4  # inputs are uniform in [0, scale]
+    whole: bool = False  # takes the whole sequence at once
+
+
+def snntorch_layer(name, *args, **options):
+    def make():
+        import snntorch
+
+        return getattr(snntorch, name)(*args, **options)
+
+    return make
+
+
+LAYERS = {
+    "rleaky-dense": Layer("RLeaky, dense", (100, 128, 256), snntorch_layer("RLeaky", beta=0.9, linear_features=256)),
+}
 
 
 class SnnTorch:
@@ -214,6 +241,41 @@ class Works:
 
         return train if purpose == "train" else forward
 
+    def layer(self, name, purpose, *shape):
+        """A function as `leaky` gives it; the gradients of the layer's parameters are part of the work."""
+        layer = LAYERS[name]
+        x = self.read(f"{name}-x.f32", tuple(map(int, shape))).requires_grad_(purpose == "train")
+        module = layer.make()
+        with torch.no_grad():
+            for kind, parameter in module.named_parameters():
+                parameter.copy_(self.read(f"{name}-{kind}.f32", parameter.shape))
+
+        def run():
+            if layer.whole:
+                out = module(x)
+                return out[0] if isinstance(out, tuple) else out
+            state = module.reset_mem()
+            state = state if isinstance(state, tuple) else (state,)
+            spk_rec = []
+            for current in x.unbind(0):
+                out = module(current, *state)
+                state = out[-len(state) :]
+                spk_rec.append(out[0])
+            return torch.stack(spk_rec)
+
+        def forward():
+            with torch.no_grad():
+                return run(), None, x
+
+        def train():
+            x.grad = None
+            module.zero_grad()
+            spk = run()
+            spk.sum().backward()
+            return spk, None, x
+
+        return train if purpose == "train" else forward
+
     def tutorial5(self, purpose):
         """A function that does the work once and returns the loss, or the spikes."""
         x = self.read("tutorial5-x.f32", (128, 784))
@@ -246,7 +308,7 @@ class Works:
         return train if purpose == "train" else inference
 
     def work(self, words):
-        return (self.leaky if words[0] == "leaky" else self.tutorial5)(*words[1:])
+        return {"leaky": self.leaky, "layer": self.layer, "tutorial5": self.tutorial5}[words[0]](*words[1:])
 
     def time(self, seconds, *words):
         run = self.work(words)
@@ -265,7 +327,8 @@ class Works:
             return {"loss": out.item()}
         spk, mem, x = out
         self.write("spk", spk)
-        self.write("mem", mem)
+        if mem is not None:
+            self.write("mem", mem)
         self.write("grad", x.grad)
         return {"loss": spk.sum(dtype=torch.float64).item()}
 

@@ -10,9 +10,9 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "rheo/kernels/registry.hpp"
+#include "rheo/ops/detail/call.hpp"
 #include "rheo/ops/detail/neuron_schema.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/pool.hpp"
@@ -20,6 +20,7 @@
 namespace rheo::ops {
 namespace {
 
+using detail::CallShape;
 using detail::NeuronOutputs;
 using detail::OptionalTensors;
 using kernels::BackwardCall;
@@ -32,13 +33,6 @@ constexpr std::int64_t grain_elements = 32768;
 // Threads split the columns at multiples of this, whole cache lines for every type.
 constexpr std::int64_t column_unit = 64;
 
-template <class... Args>
-[[noreturn]] void refuse(const Args&... args) {
-  std::ostringstream text;
-  (text << ... << args);
-  throw ValueError(text.str());
-}
-
 constexpr std::string_view surrogate_names[] = {
 #define RHEO_SURROGATE_NAME_(s) #s
     RHEO_LIST(RHEO_SURROGATE_NAME_, RHEO_SURROGATES)
@@ -49,100 +43,18 @@ SurrogateCall surrogate_of(std::string_view name, at::ArrayRef<double> args) {
   SurrogateCall call;
   const auto* found = std::find(std::begin(surrogate_names), std::end(surrogate_names), name);
   if (found == std::end(surrogate_names))
-    refuse("[neuron] surrogate must be the name of a surrogate, got '", name, "'");
+    detail::refuse("[neuron] surrogate must be the name of a surrogate, got '", name, "'");
   if (args.size() > max_surrogate_args)
-    refuse("[neuron] surrogate_args must be at most 2 numbers, got ", args.size());
+    detail::refuse("[neuron] surrogate_args must be at most 2 numbers, got ", args.size());
   call.kind = static_cast<SurrogateKind>(found - std::begin(surrogate_names));
   for (std::size_t i = 0; i < max_surrogate_args; ++i) call.args[i] = i < args.size() ? args[i] : 0;
   return call;
 }
 
-const kernels::KernelTable& table_of(std::string_view kind) {
-  const auto* table = kernels::find_kernels(kind);
-  if (table == nullptr) refuse("[neuron] kind must be the name of a neuron, got '", kind, "'");
-  return *table;
-}
-
-/// Sizes of a call, checked. One place for CPU and Meta, forward and backward.
-struct Shape {
-  std::int64_t steps, columns, period;
-};
-
-Shape check(const kernels::KernelTable& table, const at::Tensor& x, at::TensorList state,
-            at::TensorList constants, std::int64_t steps, std::int64_t reset) {
-  const auto kind = table.kind;
-  if (x.dim() < 1) refuse("[", kind, "] x must have a time dimension, [T, ...], got shape ", x.sizes());
-  if (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble) {
-    refuse("[", kind, "] x must be float32 or float64, got ", x.scalar_type());
-  }
-  if (steps < 0) refuse("[", kind, "] steps must not be negative, got ", steps);
-  if (x.size(0) != steps && x.size(0) != 1) {
-    refuse("[", kind, "] x must have ", steps, " time steps, or 1 that repeats, got shape ", x.sizes());
-  }
-  if (reset < 0 || reset > 2)
-    refuse("[", kind, "] reset must be 0 (subtract), 1 (zero) or 2 (none), got ", reset);
-  const auto row = x.sizes().slice(1);
-  const std::int64_t columns = c10::multiply_integers(row);
-  if (!state.empty() && static_cast<int>(state.size()) != table.states) {
-    refuse("[", kind, "] state must hold ", table.states, " tensors, got ", state.size());
-  }
-  for (const auto& s : state) {
-    if (s.sizes() != row)
-      refuse("[", kind, "] state must have the shape of one step of x, ", row, ", got ", s.sizes());
-    if (s.scalar_type() != x.scalar_type() || s.device() != x.device()) {
-      refuse("[", kind, "] state must be ", x.scalar_type(), " on ", x.device(), " as x is, got ",
-             s.scalar_type(), " on ", s.device());
-    }
-  }
-  if (static_cast<int>(constants.size()) != table.constants + 2) {
-    refuse("[", kind, "] constants must hold ", table.constants + 2, " tensors, got ", constants.size());
-  }
-  std::int64_t period = 1;
-  for (const auto& c : constants) {
-    if (c.scalar_type() != x.scalar_type()) {
-      refuse("[", kind, "] constants must be ", x.scalar_type(), " as x is, got ", c.scalar_type());
-    }
-    if (c.numel() == 1) continue;
-    if (period != 1 && c.numel() != period) {
-      refuse("[", kind, "] constants must have 1 or ", period, " elements, got ", c.numel());
-    }
-    period = c.numel();
-    if (period == 0 ? columns != 0 : columns % period != 0) {
-      refuse("[", kind, "] constants must repeat along a row of ", columns, " values, got ", period);
-    }
-  }
-  return {steps, columns, std::max<std::int64_t>(period, 1)};
-}
-
-template <class T>
-void fill_call(kernels::NeuronCall<T>& call, const Shape& shape, const at::Tensor& x, at::TensorList state,
-               at::TensorList constants, std::int64_t reset, bool reset_delay,
-               const SurrogateCall& surrogate) {
-  call.steps = shape.steps;
-  call.columns = shape.columns;
-  call.period = shape.period;
-  call.x = {x.const_data_ptr<T>(), x.size(0) == shape.steps && shape.steps != 1 ? shape.columns : 0, 1};
-  for (std::size_t k = 0; k < state.size(); ++k) call.state[k] = state[k].const_data_ptr<T>();
-  for (std::size_t k = 0; k < constants.size(); ++k) {
-    call.constants[k] = constants[k].const_data_ptr<T>();
-    call.per_neuron[k] = constants[k].numel() != 1;
-  }
-  call.reset = static_cast<Reset>(reset);
-  call.reset_delay = reset_delay;
-  call.surrogate = surrogate;
-}
-
-std::vector<at::Tensor> contiguous(at::TensorList list) {
-  std::vector<at::Tensor> out;
-  out.reserve(list.size());
-  for (const auto& t : list) out.push_back(t.contiguous());
-  return out;
-}
-
 bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
 
 template <class T>
-bool should_stream(const Shape& shape, const void* out) {
+bool should_stream(const CallShape& shape, const void* out) {
   const auto size = static_cast<std::int64_t>(sizeof(T));
   return shape.steps * shape.columns * size >= streaming_bytes && shape.columns * size % 64 == 0 &&
          aligned(out);
@@ -150,7 +62,7 @@ bool should_stream(const Shape& shape, const void* out) {
 
 /// Splits the columns over libtorch's threads.
 template <class Call>
-void run(const Shape& shape, std::int64_t workspace_bytes, const Call& call) {
+void run(const CallShape& shape, std::int64_t workspace_bytes, const Call& call) {
   const std::int64_t units = (shape.columns + column_unit - 1) / column_unit;
   const std::int64_t per_unit = std::max<std::int64_t>(1, shape.steps * column_unit);
   const std::int64_t grain = std::max<std::int64_t>(1, grain_elements / per_unit);
@@ -166,23 +78,18 @@ void run(const Shape& shape, std::int64_t workspace_bytes, const Call& call) {
 }
 
 template <class T>
-const kernels::NeuronLoops<T>& loops_of(const kernels::KernelTable& table) {
-  return table.isa[static_cast<int>(kernels::chosen_isa())].template loops<T>();
-}
-
-template <class T>
-NeuronOutputs forward_cpu(const kernels::KernelTable& table, const Shape& shape, const at::Tensor& x,
+NeuronOutputs forward_cpu(const kernels::KernelTable& table, const CallShape& shape, const at::Tensor& x,
                           at::TensorList state, at::TensorList constants, std::int64_t reset,
                           bool reset_delay, const SurrogateCall& surrogate, std::int64_t outputs) {
   const auto xc = x.contiguous();
-  const auto sc = contiguous(state);
-  const auto cc = contiguous(constants);
+  const auto sc = detail::contiguous(state);
+  const auto cc = detail::contiguous(constants);
   std::vector<std::int64_t> sizes = x.sizes().vec();
   sizes[0] = shape.steps;
   NeuronOutputs out{recycled_empty(sizes, x.scalar_type()), {}, {}};
   auto& [spk, traces, last] = out;
   ForwardCall<T> call;
-  fill_call(call, shape, xc, sc, cc, reset, reset_delay, surrogate);
+  detail::fill_call(call, shape, xc, sc, cc, reset, reset_delay, surrogate);
   call.spk = spk.mutable_data_ptr<T>();
   call.streaming = should_stream<T>(shape, call.spk);
   for (int k = 0; k < table.states; ++k) {
@@ -196,7 +103,7 @@ NeuronOutputs forward_cpu(const kernels::KernelTable& table, const Shape& shape,
   }
   if (shape.columns == 0) return out;
   const auto plan = kernels::plan_forward(shape.steps, table.states, table.constants + 2, sizeof(T));
-  const auto loop = loops_of<T>(table).forward;
+  const auto loop = detail::loops_of<T>(table).forward;
   run(shape, plan.workspace * static_cast<std::int64_t>(sizeof(T)),
       [&](std::int64_t begin, std::int64_t end, void* workspace) {
         loop(call, begin, end, static_cast<T*>(workspace));
@@ -208,8 +115,8 @@ NeuronOutputs neuron_cpu(std::string_view kind, const at::Tensor& x, at::TensorL
                          at::TensorList constants, std::int64_t steps, std::int64_t reset, bool reset_delay,
                          std::string_view surrogate, at::ArrayRef<double> surrogate_args,
                          std::int64_t outputs) {
-  const auto& table = table_of(kind);
-  const auto shape = check(table, x, state, constants, steps, reset);
+  const auto& table = detail::table_of(kind);
+  const auto shape = detail::check_call(table, x, state, constants, steps, reset);
   const auto s = surrogate_of(surrogate, surrogate_args);
   return x.scalar_type() == at::kFloat
              ? forward_cpu<float>(table, shape, x, state, constants, reset, reset_delay, s, outputs)
@@ -218,49 +125,28 @@ NeuronOutputs neuron_cpu(std::string_view kind, const at::Tensor& x, at::TensorL
 
 // ---- backward --------------------------------------------------------------------------------------------------
 
-/// An incoming gradient as the kernels read it: rows contiguous, or one value per row (what sum().backward() sends);
-/// anything else is copied once. `held` keeps the copy alive.
 template <class T>
-kernels::Sequence<T> sequence_of(const std::optional<at::Tensor>& g, at::Tensor& held) {
-  if (!g.has_value() || !g->defined()) return {nullptr, 0, 0};
-  const at::Tensor& t = *g;
-  std::int64_t expected = 1;
-  bool rows = true;
-  bool repeated = true;
-  for (std::int64_t d = t.dim() - 1; d >= 1; --d) {
-    if (t.size(d) != 1) {
-      rows = rows && t.stride(d) == expected;
-      repeated = repeated && t.stride(d) == 0;
-    }
-    expected *= t.size(d);
-  }
-  if (expected > 1 && repeated) return {t.const_data_ptr<T>(), t.size(0) > 1 ? t.stride(0) : 0, 0};
-  held = rows ? t : t.contiguous();
-  return {held.const_data_ptr<T>(), held.size(0) > 1 ? held.stride(0) : 0, 1};
-}
-
-template <class T>
-NeuronOutputs backward_cpu(const kernels::KernelTable& table, const Shape& shape,
+NeuronOutputs backward_cpu(const kernels::KernelTable& table, const CallShape& shape,
                            const std::optional<at::Tensor>& grad_spk, const OptionalTensors& grad_traces,
                            const OptionalTensors& grad_state, const at::Tensor& x, at::TensorList state,
                            at::TensorList constants, at::TensorList traces, std::int64_t reset,
                            bool reset_delay, const SurrogateCall& surrogate, std::int64_t needs) {
   const auto xc = x.contiguous();
-  const auto sc = contiguous(state);
-  const auto cc = contiguous(constants);
-  const auto tc = contiguous(traces);
+  const auto sc = detail::contiguous(state);
+  const auto cc = detail::contiguous(constants);
+  const auto tc = detail::contiguous(traces);
   const auto dtype = x.scalar_type();
   // One each: the results of an operator must not share memory.
   const auto none = [&] { return at::empty({0}, x.options()); };
 
   BackwardCall<T> call;
-  fill_call(call, shape, xc, sc, cc, reset, reset_delay, surrogate);
+  detail::fill_call(call, shape, xc, sc, cc, reset, reset_delay, surrogate);
   std::vector<at::Tensor> held(1 + 2 * static_cast<std::size_t>(table.states));
-  call.grad_spk = sequence_of<T>(grad_spk, held[0]);
+  call.grad_spk = detail::sequence_of<T>(grad_spk, held[0]);
   for (std::size_t k = 0; k < static_cast<std::size_t>(table.states); ++k) {
     if (!tc.empty()) call.traces[k] = tc[k].const_data_ptr<T>();
     call.grad_traces[k] =
-        sequence_of<T>(k < grad_traces.size() ? grad_traces.get(k) : std::nullopt, held[1 + 2 * k]);
+        detail::sequence_of<T>(k < grad_traces.size() ? grad_traces.get(k) : std::nullopt, held[1 + 2 * k]);
     const auto g = k < grad_state.size() ? grad_state.get(k) : std::nullopt;
     if (g.has_value() && g->defined()) {
       held[2 + 2 * k] = g->contiguous();
@@ -292,7 +178,7 @@ NeuronOutputs backward_cpu(const kernels::KernelTable& table, const Shape& shape
   if (shape.steps == 0 && needed(0)) grad_x.zero_();
   const auto plan =
       kernels::plan_backward(shape.steps, table.states, table.constants + 2, sizeof(T), !tc.empty());
-  const auto loop = loops_of<T>(table).backward;
+  const auto loop = detail::loops_of<T>(table).backward;
   run(shape, plan.workspace * static_cast<std::int64_t>(sizeof(T)),
       [&](std::int64_t begin, std::int64_t end, void* workspace) {
         loop(call, begin, end, static_cast<T*>(workspace));
@@ -311,8 +197,8 @@ NeuronOutputs neuron_backward_cpu(std::string_view kind, const std::optional<at:
                                   at::TensorList traces, std::int64_t steps, std::int64_t reset,
                                   bool reset_delay, std::string_view surrogate,
                                   at::ArrayRef<double> surrogate_args, std::int64_t needs) {
-  const auto& table = table_of(kind);
-  const auto shape = check(table, x, state, constants, steps, reset);
+  const auto& table = detail::table_of(kind);
+  const auto shape = detail::check_call(table, x, state, constants, steps, reset);
   const auto s = surrogate_of(surrogate, surrogate_args);
   return x.scalar_type() == at::kFloat
              ? backward_cpu<float>(table, shape, grad_spk, grad_traces, grad_state, x, state, constants,
@@ -326,7 +212,7 @@ NeuronOutputs neuron_backward_cpu(std::string_view kind, const std::optional<at:
 NeuronOutputs neuron_meta(std::string_view kind, const at::Tensor& x, at::TensorList, at::TensorList,
                           c10::SymInt steps, std::int64_t, bool, std::string_view, at::ArrayRef<double>,
                           std::int64_t outputs) {
-  const auto& table = table_of(kind);
+  const auto& table = detail::table_of(kind);
   auto sizes = x.sym_sizes().vec();
   sizes[0] = std::move(steps);
   NeuronOutputs out{at::empty_symint(sizes, x.options()), {}, {}};

@@ -124,6 +124,24 @@ O& leaky_state(O& o, Options& from) {
   return from.common(o);
 }
 
+template <class Holder>
+Layer recurrent(Options& from) {
+  typename Holder::Options o;
+  if constexpr (requires { o.alpha; }) {
+    o.alpha = from.value("alpha");
+    o.learn_alpha = from.get("learn_alpha", false);
+  }
+  o.beta = from.value("beta");
+  o.V = from.value("V");
+  from.get("all_to_all", true);  // in Python: whether V counts
+  o.linear_features = from.get("linear_features", std::int64_t{0});
+  o.conv2d_channels = from.get("conv2d_channels", std::int64_t{0});
+  o.kernel_size = from.pair("kernel_size");
+  o.learn_beta = from.get("learn_beta", false);
+  o.learn_recurrent = from.get("learn_recurrent", true);
+  return Holder(from.common(o)).ptr();
+}
+
 using Make = std::function<Layer(Options&)>;
 
 inline Layer slstm(Options& from) {
@@ -183,6 +201,8 @@ inline const std::map<std::string, Make>& layers() {
        }},
       {"SLSTM", slstm},
       {"SConv2dLSTM", sconv2dlstm},
+      {"RLeaky", [](Options& from) { return recurrent<rheo::nn::RLeaky>(from); }},
+      {"RSynaptic", [](Options& from) { return recurrent<rheo::nn::RSynaptic>(from); }},
   };
   return all;
 }
@@ -263,6 +283,16 @@ inline const std::map<std::string, std::function<std::shared_ptr<torch::nn::Modu
        }},
       {"alpha", [] { return Alpha({.alpha = 0.9, .beta = 0.8}).ptr(); }},
       {"deltaleaky", [] { return DeltaLeaky({.beta = 0.9}).ptr(); }},
+      {"rleaky_one_to_one", [] { return RLeaky({.V = torch::ones({3})}).ptr(); }},
+      {"rleaky_one_to_one_fixed",
+       [] { return RLeaky({.V = torch::ones({3}), .learn_recurrent = false}).ptr(); }},
+      {"rleaky_linear",
+       [] { return RLeaky({.linear_features = 3, .learn_beta = true, .learn_threshold = true}).ptr(); }},
+      {"rleaky_linear_fixed", [] { return RLeaky({.linear_features = 3, .learn_recurrent = false}).ptr(); }},
+      {"rleaky_conv", [] { return RLeaky({.conv2d_channels = 2, .kernel_size = {3}}).ptr(); }},
+      {"rsynaptic_one_to_one", [] { return RSynaptic().ptr(); }},
+      {"rsynaptic_linear", [] { return RSynaptic({.linear_features = 3, .learn_alpha = true}).ptr(); }},
+      {"rsynaptic_conv", [] { return RSynaptic({.conv2d_channels = 2, .kernel_size = {3, 5}}).ptr(); }},
   };
   return all;
 }

@@ -25,13 +25,13 @@ Tensors traces(rheo::nn::SpikingImpl& layer, Way way, const torch::Tensor& x, rh
   for (std::int64_t t = 0; t < x.size(0); ++t) {
     if (layer.keeps_state()) {
       const auto now = layer.step(x[t]);
-      list["spk"].push_back(now.spk);
       for (const auto& [name, s] : now.state) list[name].push_back(s);
+      if (!now.state.contains("spk")) list["spk"].push_back(now.spk);
       continue;
     }
     const auto now = layer.record(x.slice(0, t, t + 1), state);
     for (const auto& [name, s] : now.traces) list[name].push_back(s[0]);
-    list["spk"].push_back(now.spk[0]);
+    if (!now.traces.contains("spk")) list["spk"].push_back(now.spk[0]);
     EXPECT_TRUE(layer.step(x[t], state).spk.equal(now.spk[0]));
     state = now.state;
   }
