@@ -79,6 +79,7 @@ struct Traits {
   using Value = double;
   using Surrogate = int;
   using Reset = int;
+  using Quantiser = int;
   using Text = std::string;
 };
 struct OptionVisitor {
