@@ -108,10 +108,13 @@ struct Data {
       grad_last.push_back(random(n, 30 + k, -1, 1));
     }
     const int count = table.constants + 2;
+    // A neuron that hears its own spikes amplifies; over many steps its gradient must stay within float.
+    const bool contracts = c.steps > 200;
     for (int k = 0; k < count; ++k) {
       const bool each = (c.per_neuron >> k) & 1U;
       const bool graded = k == count - 1;
-      constants.push_back(random(each ? c.period : 1, 40 + k, graded ? 0.5 : 0.3, graded ? 2 : 0.95));
+      const double high = graded ? (contracts ? 1 : 2) : (contracts ? 0.5 : 0.95);
+      constants.push_back(random(each ? c.period : 1, 40 + k, graded ? 0.5 : 0.3, high));
     }
   }
 
