@@ -29,7 +29,9 @@
 #include "rheo/nn/recurrent.hpp"
 #include "rheo/nn/registry.hpp"
 #include "rheo/nn/sequential.hpp"
+#include "rheo/nn/slstm.hpp"
 #include "rheo/nn/spiking.hpp"
+#include "rheo/nn/state_leaky.hpp"
 #include "rheo/ops/product.hpp"
 #include "rheo/train/optim.hpp"
 
@@ -110,6 +112,13 @@ Work leaky(const std::filesystem::path& folder, std::istream& words) {
 
 /// A layer by the name it has in peers.py.
 std::shared_ptr<rheo::nn::SpikingImpl> make_layer(const std::string& name) {
+  if (name == "lapicque") return rheo::nn::Lapicque({.R = 5.1, .C = 5e-3, .time_step = 1e-3}).ptr();
+  if (name == "synaptic") return rheo::nn::Synaptic({.alpha = 0.9, .beta = 0.8}).ptr();
+  if (name == "alpha") return rheo::nn::Alpha({.alpha = 0.9, .beta = 0.8}).ptr();
+  if (name == "stateleaky") return rheo::nn::StateLeaky({.beta = 0.9, .channels = 64}).ptr();
+  if (name == "slstm-256") {
+    return rheo::nn::SLSTM({.input_size = 256, .hidden_size = 256, .threshold = 0.1}).ptr();
+  }
   if (name == "rleaky-dense") return rheo::nn::RLeaky({.beta = 0.9, .linear_features = 256}).ptr();
   throw std::runtime_error("no layer " + name);
 }

@@ -45,6 +45,15 @@ def snntorch_layer(name, *args, **options):
 
 
 LAYERS = {
+    "lapicque": Layer(
+        "Lapicque", (100, 128, 1000), snntorch_layer("Lapicque", R=5.1, C=5e-3, time_step=1e-3), scale=0.8
+    ),
+    "synaptic": Layer("Synaptic", (100, 128, 1000), snntorch_layer("Synaptic", alpha=0.9, beta=0.8), scale=0.08),
+    "alpha": Layer("Alpha", (100, 128, 1000), snntorch_layer("Alpha", alpha=0.9, beta=0.8)),
+    "stateleaky": Layer(
+        "StateLeaky", (4000, 16, 64), snntorch_layer("StateLeaky", beta=0.9, channels=64), scale=0.2, whole=True
+    ),
+    "slstm-256": Layer("SLSTM, hidden size 256", (100, 128, 256), snntorch_layer("SLSTM", 256, 256, threshold=0.1)),
     "rleaky-dense": Layer("RLeaky, dense", (100, 128, 256), snntorch_layer("RLeaky", beta=0.9, linear_features=256)),
 }
 
