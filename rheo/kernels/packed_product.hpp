@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "rheo/kernels/registry.hpp"
+
 namespace rheo::kernels {
 
 /// Compiled once per instruction set.
@@ -25,5 +27,22 @@ struct PackedProduct {
     return in * ((out + panel - 1) / panel) * panel;
   }
 };
+
+struct PackedProducts {
+  PackedProduct<float> f32;
+  PackedProduct<double> f64;
+
+  template <class T>
+  const PackedProduct<T>& of() const {
+    if constexpr (sizeof(T) == 4) {
+      return f32;
+    } else {
+      return f64;
+    }
+  }
+};
+
+/// Without functions where this build or machine has no such instruction set.
+PackedProducts packed_products(Isa isa);
 
 }  // namespace rheo::kernels

@@ -129,4 +129,6 @@ PackedProduct<T> packed_product() {
   return {panel_columns<T>, &product_pack<T>, &product_multiply<T>};
 }
 
+inline PackedProducts packed_product_loops() { return {packed_product<float>(), packed_product<double>()}; }
+
 }  // namespace rheo::inline RHEO_ISA::loops

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <optional>
 
+#include "rheo/kernels/packed_product.hpp"
 #include "rheo/kernels/sparse_product.hpp"
 #include "rheo/ops/product.hpp"
 
@@ -25,6 +27,11 @@ std::array<std::int64_t, 2> padding_of(const at::Tensor& weight) {
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool transposed) {
   return at::convolution(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, {1, 1},
                          padding_of(weight), {1, 1}, transposed, {0, 0}, 1);
+}
+
+const kernels::PackedProducts& products() {
+  static const auto chosen = kernels::packed_products(kernels::chosen_isa());
+  return chosen;
 }
 
 }  // namespace
@@ -57,7 +64,14 @@ void FeedbackMatrix::prepare_forward() {
 }
 
 void FeedbackMatrix::prepare_backward() {
-  if (dense()) transposed_ = weight_.t().contiguous();
+  if (!dense()) return;
+  const auto n = weight_.size(0);
+  const auto pack = [&]<class T>(T) {
+    const auto& product = products().of<T>();
+    panels_ = at::empty({product.packed_size(n, n)}, weight_.options());
+    if (n > 0) product.pack(weight_.const_data_ptr<T>(), n, n, n, 1, panels_.mutable_data_ptr<T>());
+  };
+  weight_.scalar_type() == at::kFloat ? pack(float{}) : pack(double{});
 }
 
 std::int64_t FeedbackMatrix::grain(std::int64_t steps) const {
@@ -98,9 +112,22 @@ void FeedbackMatrix::add_feedback(T* to, const at::Tensor& spk, std::int64_t fir
 template void FeedbackMatrix::add_feedback(float*, const at::Tensor&, std::int64_t, std::int64_t) const;
 template void FeedbackMatrix::add_feedback(double*, const at::Tensor&, std::int64_t, std::int64_t) const;
 
-at::Tensor FeedbackMatrix::adjoint(const at::Tensor& grad) const {
-  return dense() ? linear(grad, transposed_) : convolve(grad, weight_, {}, true);
+template <class T>
+void FeedbackMatrix::add_adjoint(T* to, const at::Tensor& grad, std::int64_t first,
+                                 std::int64_t count) const {
+  T* rows = to + first * width();
+  if (dense()) {
+    const auto n = weight_.size(0);
+    products().of<T>().multiply(grad.const_data_ptr<T>() + first * n, n, panels_.const_data_ptr<T>(), count,
+                                n, n, true, rows, n);
+    return;
+  }
+  const auto received = convolve(grad.narrow(0, first, count), weight_, {}, true).contiguous();
+  const T* from = received.const_data_ptr<T>();
+  for (std::int64_t i = 0; i < count * width(); ++i) rows[i] += from[i];
 }
+template void FeedbackMatrix::add_adjoint(float*, const at::Tensor&, std::int64_t, std::int64_t) const;
+template void FeedbackMatrix::add_adjoint(double*, const at::Tensor&, std::int64_t, std::int64_t) const;
 
 void FeedbackMatrix::add_weight_gradient(at::Tensor& to, const at::Tensor& grad,
                                          const at::Tensor& spk) const {

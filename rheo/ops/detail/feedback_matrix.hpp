@@ -36,8 +36,9 @@ class FeedbackMatrix {
   /// to += rho(spk) for `count` rows from `first` on; both of `rows()` rows.
   template <class T>
   void add_feedback(T* to, const at::Tensor& spk, std::int64_t first, std::int64_t count) const;
-  /// The adjoint of spikes from that of what they sent, [rows, ...].
-  at::Tensor adjoint(const at::Tensor& grad) const;
+  /// The adjoint of spikes from that of what they sent: to += for `count` rows from `first` on; both of `rows()` rows.
+  template <class T>
+  void add_adjoint(T* to, const at::Tensor& grad, std::int64_t first, std::int64_t count) const;
 
   /// Adds to the gradient of the weight, undefined at first, what pairs of rows contribute.
   void add_weight_gradient(at::Tensor& to, const at::Tensor& grad, const at::Tensor& spk) const;
@@ -46,7 +47,7 @@ class FeedbackMatrix {
 
  private:
   at::Tensor weight_, bias_;
-  at::Tensor transposed_;            // [N, N]
+  at::Tensor panels_;                // [N, N]
   at::Tensor packed_, packed_bias_;  // [N, padded] transposed, for the product that skips zeros; [padded]
   std::vector<std::int64_t> sizes_;  // [rows, N] or [rows, C, H, W]
 };

@@ -195,10 +195,7 @@ std::vector<at::Tensor> backward_cpu(const RecurrentTask& task, at::IntArrayRef 
                     for (std::int64_t i = begin; i < end; ++i) sum[i] += part[i];
                   }
                   if (t == 0 && !task.given_state) continue;
-                  const auto received =
-                      matrix.adjoint(matrix.rows_of(flat.select(0, t)).narrow(0, first, rows)).contiguous();
-                  const T* from = received.template const_data_ptr<T>();
-                  for (std::int64_t i = begin; i < end; ++i) adjoint[0][i] += from[i - begin];
+                  matrix.add_adjoint(adjoint[0], matrix.rows_of(flat.select(0, t)), first, rows);
                 }
               });
     if (needs[1] && steps > 0) {
