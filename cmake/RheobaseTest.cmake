@@ -16,3 +16,13 @@ function(rheo_add_test name)
   add_test(NAME ${name} COMMAND ${name} ${arg_ARGS})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT})
 endfunction()
+
+# rheo_test_each_isa(<program> <prefix>): a test program once more with each smaller instruction set, by name. Programs return
+# 77 where the machine has no such set. These entries, and others that RHEOBASE_ISA does not change, carry a label, so that
+# running all tests with another set leaves them out.
+function(rheo_test_each_isa program prefix)
+  foreach(isa avx2 baseline)
+    add_test(NAME ${prefix}_${isa} COMMAND ${program})
+    set_tests_properties(${prefix}_${isa} PROPERTIES ENVIRONMENT RHEOBASE_ISA=${isa} SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS any_isa)
+  endforeach()
+endfunction()
