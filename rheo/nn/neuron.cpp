@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <typeinfo>
 
 #include "rheo/nn/detail/text.hpp"
+#include "rheo/ops/neuron_linear.hpp"
+#include "rheo/ops/product.hpp"
 
 namespace rheo::nn {
 namespace {
@@ -153,18 +156,32 @@ State NeuronImpl::named(const std::vector<at::Tensor>& tensors) const {
 }
 
 Output NeuronImpl::forward(const Input& x, const State& state) {
-  auto result = checked_run(x, state, false);
+  auto result = checked_run(x, state, false, {});
+  return {std::move(result.spk), named(result.state)};
+}
+
+Output NeuronImpl::forward_linear(const Input& x, const State& state, const at::Tensor& weight,
+                                  const at::Tensor& bias) {
+  auto result = checked_run(x, state, false, [&](const ops::ReferenceCall& call, bool fused) {
+    if (fused && !at::GradMode::is_enabled() && typeid(*this) == typeid(NeuronImpl)) {
+      if (auto out = ops::neuron_linear(call, weight, bias)) return std::move(*out);
+    }
+    auto out = run(call, fused);
+    out.spk = ops::linear(out.spk.to(x.x.scalar_type()), weight, bias, ops::Operand::spikes);
+    return out;
+  });
   return {std::move(result.spk), named(result.state)};
 }
 
 Recording NeuronImpl::record(const Input& x, const State& state) {
-  auto result = checked_run(x, state, true);
+  auto result = checked_run(x, state, true, {});
   auto traces = named(result.traces);
   return {std::move(result.spk), traces.contains("mem") ? traces.mem() : at::Tensor(), traces,
           named(result.state)};
 }
 
-ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state, bool traces) {
+ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state, bool traces,
+                                          const Run& how) {
   check_input(input);
   const at::Tensor& x = input.x;
   const auto row = x.sizes().slice(1);
@@ -205,7 +222,7 @@ ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state
       c = c.view(row.slice(from));
     }
   }
-  auto result = run(call, fused);
+  auto result = how ? how(call, fused) : run(call, fused);
   if (narrow) {
     result.spk = result.spk.to(dtype);
     for (auto& t : result.traces) t = t.to(dtype);

@@ -8,6 +8,7 @@
 
 #include <torch/nn/pimpl.h>
 
+#include <functional>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -45,6 +46,9 @@ class RHEO_API NeuronImpl : public SpikingImpl {
 
   Output forward(const Input& x, const State& state = {}) override;
   Recording record(const Input& x, const State& state = {}) override;
+  /// forward, then a linear layer on the spikes: `spk` of the result is [T, ..., out]. Without gradients the spikes go
+  /// straight into the product where the call is fused and the layer narrow (ops/neuron_linear.hpp).
+  Output forward_linear(const Input& x, const State& state, const at::Tensor& weight, const at::Tensor& bias);
 
   std::string kind() const override { return kind_; }
   bool keeps_state() const override { return options_.init_hidden; }
@@ -76,7 +80,9 @@ class RHEO_API NeuronImpl : public SpikingImpl {
   void take(const SpikingImpl& from) override;
 
  private:
-  ops::NeuronResult checked_run(const Input& input, const State& state, bool traces);
+  /// Runs fused or not, what `run` or something else makes of the checked call.
+  using Run = std::function<ops::NeuronResult(const ops::ReferenceCall& call, bool fused)>;
+  ops::NeuronResult checked_run(const Input& input, const State& state, bool traces, const Run& how);
   std::vector<at::Tensor> prepared_constants(const at::Tensor& x, at::ScalarType dtype) const;
   ops::RawTensors raw() const;
   void check_values() const;

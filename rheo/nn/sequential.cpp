@@ -10,6 +10,7 @@
 #include <typeinfo>
 
 #include "rheo/core/nearest.hpp"
+#include "rheo/nn/neuron.hpp"
 #include "rheo/ops/product.hpp"
 
 namespace rheo::nn {
@@ -166,6 +167,14 @@ Input SequentialImpl::run_plain(const Layer& layer, const Input& x, ops::Operand
   return like(in, y.reshape(shape));
 }
 
+const torch::nn::LinearImpl* SequentialImpl::linear_behind(std::size_t index) const {
+  if (at::GradMode::is_enabled() || index + 1 >= layers_.size()) return nullptr;
+  const auto& next = *layers_[index + 1].module;
+  if (typeid(next) != typeid(torch::nn::LinearImpl)) return nullptr;
+  if (dynamic_cast<const NeuronImpl*>(layers_[index].module.get()) == nullptr) return nullptr;
+  return &static_cast<const torch::nn::LinearImpl&>(next);
+}
+
 SequentialOutput SequentialImpl::run(const Input& x, const State& state, const std::string& path,
                                      Recorder* recorder) {
   if (!x.x.defined()) refuse("x must be a tensor, got an undefined one");
@@ -183,7 +192,8 @@ SequentialOutput SequentialImpl::run(const Input& x, const State& state, const s
   Input now = x;
   auto now_holds = ops::Operand::dense;
   std::vector<State::Entry> last;
-  for (const auto& layer : layers_) {
+  for (std::size_t index = 0; index < layers_.size(); ++index) {
+    const auto& layer = layers_[index];
     if (layer.timed == nullptr) {
       now = run_plain(layer, now, now_holds);
       if (!keeps_zeros(*layer.module)) now_holds = ops::Operand::dense;
@@ -199,6 +209,13 @@ SequentialOutput SequentialImpl::run(const Input& x, const State& state, const s
         now = Input(recording.spk);
         after = recording.state;
         recorder->layers.emplace_back(path + layer.name, std::move(recording));
+      } else if (const auto* linear = linear_behind(index); linear != nullptr) {
+        auto out =
+            dynamic_cast<NeuronImpl&>(*spiking).forward_linear(now, part, linear->weight, linear->bias);
+        now = Input(out.spk);
+        now_holds = ops::Operand::dense;
+        after = std::move(out.state);
+        ++index;
       } else {
         auto out = spiking->forward(now, part);
         now = Input(out.spk);

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
 #include <concepts>
@@ -154,6 +155,8 @@ class RHEO_API SequentialImpl : public torch::nn::Module {
   void add_layer(Layer layer);
   [[noreturn]] void refuse_layer(std::size_t index) const;
   SequentialOutput run(const Input& x, const State& state, const std::string& path, Recorder* recorder);
+  /// The linear layer that a neuron can hand its spikes to while no gradients are asked for; else nullptr.
+  const torch::nn::LinearImpl* linear_behind(std::size_t index) const;
   Input run_plain(const Layer& layer, const Input& x, ops::Operand x_holds) const;
 
   std::vector<Layer> layers_;

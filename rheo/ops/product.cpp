@@ -7,19 +7,16 @@
 #include <ATen/ops/count_nonzero.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <fstream>
-#include <limits>
 #include <optional>
 #include <vector>
 
 #include "rheo/kernels/registry.hpp"
-#include "rheo/kernels/sparse_product.hpp"
+#include "rheo/ops/detail/sparse_weight.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/pool.hpp"
 
@@ -251,36 +248,20 @@ ProductChoice read_tuning(const std::filesystem::path& file, const ProductChoice
 at::Tensor sparse_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const auto type = x.scalar_type();
   if (!x.is_cpu() || (type != at::kFloat && type != at::kDouble)) return {};
-  const auto in = weight.size(1), out = weight.size(0), rows = x.size(0);
-  if (in > std::numeric_limits<std::int32_t>::max()) return {};
-  const auto padded = (out + kernels::sparse_padding - 1) / kernels::sparse_padding * kernels::sparse_padding;
   const at::AutoDispatchBelowADInplaceOrView below;
-  const auto packed = at::zeros({in, padded}, weight.options());
-  packed.narrow(1, 0, out).copy_(weight.t());
-  // What is skipped would have been NaN. A sum that overflows only costs the shortcut.
-  if (!std::isfinite(packed.sum().item<double>())) return {};
-  at::Tensor bias_row;
-  if (bias.defined()) {
-    bias_row = at::zeros({padded}, bias.options());
-    bias_row.narrow(0, 0, out).copy_(bias);
-  }
+  const detail::SparseWeight packed(weight, bias);
+  if (!packed.finite) return {};
   const auto xc = x.contiguous();
-  auto y = recycled_empty({rows, out}, type);
+  auto y = recycled_empty({x.size(0), packed.out}, type);
   const auto run = [&]<class T>(T) {
-    const kernels::SparseProductCall<T> call{
-        .in = in,
-        .out = out,
-        .padded = padded,
-        .x = xc.const_data_ptr<T>(),
-        .weight = packed.const_data_ptr<T>(),
-        .bias = bias_row.defined() ? bias_row.const_data_ptr<T>() : nullptr,
-        .y = y.mutable_data_ptr<T>()};
-    at::parallel_for(
-        0, rows, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, in)),
-        [&](std::int64_t begin, std::int64_t end) {
-          std::vector<std::int32_t> positions(static_cast<std::size_t>(kernels::sparse_workspace(in)));
-          kernels::sparse_product(call, begin, end, positions.data());
-        });
+    auto call = packed.call<T>();
+    call.x = xc.const_data_ptr<T>();
+    call.y = y.mutable_data_ptr<T>();
+    const auto grain = std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, packed.in));
+    at::parallel_for(0, x.size(0), grain, [&](std::int64_t begin, std::int64_t end) {
+      std::vector<std::int32_t> positions(static_cast<std::size_t>(kernels::sparse_workspace(packed.in)));
+      kernels::sparse_product(call, begin, end, positions.data());
+    });
   };
   type == at::kFloat ? run(float{}) : run(double{});
   return y;

@@ -3,15 +3,12 @@
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <optional>
 
 #include "rheo/kernels/packed_product.hpp"
-#include "rheo/kernels/sparse_product.hpp"
 #include "rheo/ops/product.hpp"
 
 namespace rheo::ops::detail {
@@ -52,15 +49,8 @@ FeedbackMatrix::FeedbackMatrix(at::IntArrayRef sizes, const at::Tensor& weight, 
 
 void FeedbackMatrix::prepare_forward() {
   if (!dense()) return;
-  const auto n = weight_.size(0);
-  const auto padded = (n + kernels::sparse_padding - 1) / kernels::sparse_padding * kernels::sparse_padding;
-  packed_ = at::zeros({n, padded}, weight_.options());
-  packed_.narrow(1, 0, n).copy_(weight_.t());
-  // What is skipped would have been NaN. A sum that overflows only costs the shortcut.
-  if (!std::isfinite(packed_.sum().item<double>())) packed_.reset();
-  if (!bias_.defined()) return;
-  packed_bias_ = at::zeros({padded}, weight_.options());
-  packed_bias_.narrow(0, 0, n).copy_(bias_);
+  packed_.emplace(weight_, bias_);
+  if (!packed_->finite) packed_.reset();
 }
 
 void FeedbackMatrix::prepare_backward() {
@@ -88,19 +78,13 @@ at::Tensor FeedbackMatrix::rows_of(const at::Tensor& t) const {
 template <class T>
 void FeedbackMatrix::add_feedback(T* to, const at::Tensor& spk, std::int64_t first,
                                   std::int64_t count) const {
-  if (packed_.defined()) {
-    const auto n = weight_.size(0);
+  if (packed_.has_value()) {
     thread_local std::vector<std::int32_t> positions;
-    positions.resize(static_cast<std::size_t>(kernels::sparse_workspace(n)));
-    const kernels::SparseProductCall<T> call{
-        .in = n,
-        .out = n,
-        .padded = packed_.size(1),
-        .x = spk.const_data_ptr<T>(),
-        .weight = packed_.const_data_ptr<T>(),
-        .bias = packed_bias_.defined() ? packed_bias_.const_data_ptr<T>() : nullptr,
-        .y = to,
-        .accumulate = true};
+    positions.resize(static_cast<std::size_t>(kernels::sparse_workspace(packed_->in)));
+    auto call = packed_->call<T>();
+    call.x = spk.const_data_ptr<T>();
+    call.y = to;
+    call.accumulate = true;
     kernels::sparse_product(call, first, first + count, positions.data());
     return;
   }

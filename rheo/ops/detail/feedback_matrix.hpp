@@ -4,7 +4,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
+
+#include "rheo/ops/detail/sparse_weight.hpp"
 
 namespace rheo::ops::detail {
 
@@ -47,9 +50,9 @@ class FeedbackMatrix {
 
  private:
   at::Tensor weight_, bias_;
-  at::Tensor panels_;                // [N, N]
-  at::Tensor packed_, packed_bias_;  // [N, padded] transposed, for the product that skips zeros; [padded]
-  std::vector<std::int64_t> sizes_;  // [rows, N] or [rows, C, H, W]
+  at::Tensor panels_;                   // the weight as the backward's product wants it
+  std::optional<SparseWeight> packed_;  // for the product that skips zeros
+  std::vector<std::int64_t> sizes_;     // [rows, N] or [rows, C, H, W]
 };
 
 }  // namespace rheo::ops::detail
