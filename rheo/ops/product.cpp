@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "rheo/kernels/registry.hpp"
+#include "rheo/ops/detail/packed_linear.hpp"
 #include "rheo/ops/detail/sparse_weight.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/pool.hpp"
@@ -128,10 +129,20 @@ bool suits_sparse(const at::Tensor& x, const at::Tensor& weight) {
   return density(x) < (weight.size(0) <= kernels::sparse_padding ? 0.1 : 0.2);
 }
 
+/// A result this large is made of fresh pages by the libraries, which takes longer than a tenth of the product; ours
+/// goes into memory that is recycled.
+bool suits_packed(const at::Tensor& x, const at::Tensor& weight, const ProductChoice& choice) {
+  constexpr std::int64_t large_bytes = std::int64_t{32} << 20;
+  return choice.library == ProductLibrary::onednn && x.scalar_type() == at::kFloat && x.is_cpu() &&
+         x.stride(1) == 1 && x.size(0) * weight.size(0) * 4 >= large_bytes &&
+         kernels::chosen_isa() == kernels::Isa::avx512;
+}
+
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Operand x_holds) {
   if (x_holds == Operand::spikes && suits_sparse(x, weight)) {
     if (auto y = sparse_linear(x, weight, bias); y.defined()) return y;
   }
+  if (suits_packed(x, weight, product_choice())) return detail::packed_linear(x, weight, bias);
   const bool onednn = suits_onednn(x, weight, product_choice());
   return linear_with(onednn ? ProductLibrary::onednn : ProductLibrary::libtorch, x, weight, bias);
 }

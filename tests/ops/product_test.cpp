@@ -78,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(Product, Sizes,
                          testing::Values(std::tuple{1, 1, 1}, std::tuple{7, 3, 5}, std::tuple{17, 31, 1},
                                          std::tuple{0, 4, 3}, std::tuple{5, 0, 3}, std::tuple{128, 785, 999},
                                          std::tuple{3203, 1001, 10}, std::tuple{12801, 20, 129},
-                                         std::tuple{1, 4001, 1009}));
+                                         std::tuple{9001, 37, 1001}, std::tuple{1, 4001, 1009}));
 
 TEST(Product, LeadingDimensionsAreRows) {
   const auto x = torch::randn({4, 3, 2, 6}), w = torch::randn({5, 6}), b = torch::randn({5});

@@ -1,0 +1,36 @@
+#include "rheo/ops/detail/packed_linear.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "rheo/kernels/packed_product.hpp"
+#include "rheo/kernels/registry.hpp"
+#include "rheo/ops/pool.hpp"
+
+namespace rheo::ops::detail {
+
+at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  constexpr std::int64_t block = 64;  // rows whose results stay in the second-level cache
+  const auto rows = x.size(0), in = weight.size(1), out = weight.size(0);
+  const auto product = kernels::packed_products(kernels::chosen_isa()).f32;
+  const auto packed = recycled_empty({product.packed_size(in, out)}, at::kFloat);
+  product.pack(weight.const_data_ptr<float>(), in, out, weight.stride(1), weight.stride(0),
+               packed.mutable_data_ptr<float>());
+  const auto bias_row = bias.defined() ? bias.contiguous() : bias;
+  const auto y = recycled_empty({rows, out}, at::kFloat);
+  const float* from = x.const_data_ptr<float>();
+  float* to = y.mutable_data_ptr<float>();
+  at::parallel_for(0, (rows + block - 1) / block, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto r = begin * block; r < std::min(rows, end * block); r += block) {
+      const auto count = std::min(block, rows - r);
+      for (std::int64_t k = r; bias.defined() && k < r + count; ++k)
+        std::copy_n(bias_row.const_data_ptr<float>(), out, to + k * out);
+      product.multiply(from + r * x.stride(0), x.stride(0), packed.const_data_ptr<float>(), count, in, out,
+                       bias.defined(), to + r * out, out);
+    }
+  });
+  return y;
+}
+
+}  // namespace rheo::ops::detail
