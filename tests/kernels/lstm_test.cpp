@@ -1,6 +1,7 @@
 // The LSTM loops against a plain double loop, on every instruction set this machine has; their backward against central
 // differences. Exactly sized buffers: the sanitizer of the kernels preset sees every step outside.
 #include "rheo/kernels/lstm.hpp"
+#include "tests/kernels/instruction_sets.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,14 +16,7 @@ namespace {
 
 using rheo::Reset;
 using namespace rheo::kernels;
-
-std::vector<Isa> available() {
-  std::vector<Isa> out;
-  for (const auto isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
-    if (is_available(isa)) out.push_back(isa);
-  }
-  return out;
-}
+using rheo::test::available;
 
 template <class T>
 LstmFunctions<T> functions(Isa isa) {

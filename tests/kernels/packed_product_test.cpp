@@ -10,18 +10,12 @@
 #include <vector>
 
 #include "rheo/kernels/lstm.hpp"
+#include "tests/kernels/instruction_sets.hpp"
 
 namespace {
 
 using namespace rheo::kernels;
-
-std::vector<Isa> available() {
-  std::vector<Isa> out;
-  for (const auto isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
-    if (is_available(isa)) out.push_back(isa);
-  }
-  return out;
-}
+using rheo::test::available;
 
 template <class T>
 PackedProduct<T> product_of(Isa isa) {

@@ -7,10 +7,12 @@
 
 #include "rheo/kernels/associative.hpp"
 #include "rheo/kernels/window.hpp"
+#include "tests/kernels/instruction_sets.hpp"
 
 namespace {
 
 using namespace rheo::kernels;
+using rheo::test::available;
 
 /// Numbers in [-1, 1), the same every time.
 std::vector<double> numbers(std::int64_t count, std::uint32_t seed) {
@@ -25,17 +27,9 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return sum;
 }
 
-std::vector<Isa> sets() {
-  std::vector<Isa> out;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
-    if (is_available(isa)) out.push_back(isa);
-  }
-  return out;
-}
-
 TEST(Window, EqualsTheSumsAndTheirAdjoint) {
   int runs = 0;
-  for (const Isa isa : sets()) {
+  for (const Isa isa : available()) {
     const auto loops = window_kernels(isa).f64;
     for (const std::int64_t columns : {1, 7, 9, 64, 130}) {
       for (const std::int64_t T : {1, 5, 24}) {
@@ -89,12 +83,12 @@ TEST(Window, EqualsTheSumsAndTheirAdjoint) {
       }
     }
   }
-  EXPECT_EQ(runs, 150 * static_cast<int>(sets().size()));
+  EXPECT_EQ(runs, 150 * static_cast<int>(available().size()));
 }
 
 // Linear in v: the gradient of v is checked through the trace; that of everything else stands in tests/nn/scan_test.cpp.
 TEST(Associative, EqualsTheRecurrenceAndItsAdjoint) {
-  for (const Isa isa : sets()) {
+  for (const Isa isa : available()) {
     const auto loops = associative_kernels(isa).f64;
     for (const std::int64_t n : {1, 7, 8, 17}) {
       for (const std::int64_t T : {1, 2, 9, 30}) {

@@ -8,18 +8,12 @@
 #include <vector>
 
 #include "rheo/kernels/sparse_product.hpp"
+#include "tests/kernels/instruction_sets.hpp"
 
 namespace {
 
 using namespace rheo::kernels;
-
-std::vector<Isa> available() {
-  std::vector<Isa> out;
-  for (const auto isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
-    if (is_available(isa)) out.push_back(isa);
-  }
-  return out;
-}
+using rheo::test::available;
 
 template <class T>
 void run(Isa isa, const SparseProductCall<T>& call, std::int64_t begin, std::int64_t end) {
