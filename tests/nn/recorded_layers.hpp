@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "rheo/rheo.hpp"
-#include "tests/nn/recorded.hpp"
+#include "tests/recorded.hpp"
 
 namespace recorded {
 
