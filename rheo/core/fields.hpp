@@ -115,6 +115,7 @@ Stepped(Spike, State) -> Stepped<Spike, State>;
   typename Traits::Value graded_spikes_factor{}; \
   bool learn_graded_spikes_factor = false;       \
   bool reset_delay = true;                       \
+  bool learn_slope = false;                      \
   bool fused = true;
 
 // RHEO_PARAMETERS(beta, ...) declares what the user sets: Raw<T> for `derive` (with has_<parameter>), and the flat

@@ -18,7 +18,8 @@
 namespace rheo::kernels {
 
 inline constexpr int max_states = 4;
-inline constexpr int max_constants = 12;  // the neuron's, then threshold and graded_spikes_factor
+inline constexpr int max_constants =
+    13;  // the neuron's, threshold, graded_spikes_factor, the surrogate's slope
 
 /// A read-only sequence in which steps, or columns, may be one value repeated.
 template <class T>
@@ -30,12 +31,13 @@ struct Sequence {
 
 template <class T>
 struct NeuronCall {
-  std::int64_t steps = 0;                  // T
-  std::int64_t columns = 0;                // B * N
-  std::int64_t period = 1;                 // values of a per-neuron constant
-  Sequence<T> x;                           // [T, columns]
-  const T* state[max_states] = {};         // before the first step; nullptr = zero
-  const T* constants[max_constants] = {};  // one value each, or `period` values
+  std::int64_t steps = 0;           // T
+  std::int64_t columns = 0;         // B * N
+  std::int64_t period = 1;          // values of a per-neuron constant
+  Sequence<T> x;                    // [T, columns]
+  const T* state[max_states] = {};  // before the first step; nullptr = zero
+  // One value each, or `period` values. The slope's is read from `surrogate`; only its gradient has a place here.
+  const T* constants[max_constants] = {};
   bool per_neuron[max_constants] = {};
   Reset reset = Reset::subtract;
   bool reset_delay = true;

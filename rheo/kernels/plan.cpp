@@ -35,8 +35,8 @@ Plan plan_backward(std::int64_t steps, int states, int constants, std::int64_t e
   const std::int64_t history = traces_kept ? 0 : segment;
   const std::int64_t checkpoints = segments > 1 ? segments : 0;
   // States of a segment, first states of all segments; first state, running state, adjoint and incoming gradient of
-  // each state; constants and their gradients; x, its summed gradient and the spikes' gradient.
-  const std::int64_t rows = states * (history + checkpoints + 4) + 2 * constants + 3;
+  // each state; constants, their gradients and the slope's; x, its summed gradient, the spikes' gradient and noise.
+  const std::int64_t rows = states * (history + checkpoints + 4) + 2 * constants + 1 + 4;
   return {tile, segment, segments, rows * tile};
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/ops/scalar_tensor.h>
 
 #include "rheo/nn/detail/checks.hpp"
+#include "rheo/nn/detail/text.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/inhibition.hpp"
 
@@ -22,6 +23,15 @@ void Firing::add(torch::nn::Module& owner, const CommonOptions& options) {
   };
   threshold_ = own("threshold", options.threshold, options.learn_threshold);
   graded_ = own("graded_spikes_factor", options.graded_spikes_factor, options.learn_graded_spikes_factor);
+  if (!options.learn_slope) return;
+  const auto slope = options.spike_grad.slope();
+  if (!slope || options.surrogate_disable) {
+    throw TypeError(c10::str("[", kind_,
+                             "] learn_slope needs a surrogate with a slope that can be learned, one of ",
+                             detail::listed(Surrogate::names_with_slope()), ", got ",
+                             options.surrogate_disable ? "none" : options.spike_grad.to_string()));
+  }
+  slope_ = own("surrogate_slope", Value(*slope), true);
 }
 
 Firing::Firing(torch::nn::Module& owner, std::string kind, const CommonOptions& options)
@@ -56,7 +66,15 @@ void Firing::set_reset_mechanism(Reset reset) {
 SurrogateCall Firing::surrogate() const {
   auto call = options_.spike_grad.call();
   if (options_.surrogate_disable) call.kind = SurrogateKind::none;
-  return call;
+  return with_seed(call);
+}
+
+at::Tensor Firing::slope_like(const at::Tensor& x) const {
+  return slope_.defined() ? slope_.to(x.options()) : slope_;
+}
+
+bool Firing::plain_surrogate() const {
+  return !slope_.defined() && !is_stochastic(options_.spike_grad.call().kind);
 }
 
 ops::SpikeGradient Firing::custom() const {
@@ -78,17 +96,19 @@ void Firing::check(at::IntArrayRef row) const {
   }
 }
 
-std::string Firing::why_not_fused() const {
+std::string Firing::why_not_fused(bool pointwise) const {
   if (!options_.fused) return "fused = false";
   if (custom()) return "the surrogate is a function of the user's";
   if (options_.state_quant.given()) return "states are quantised";
   if (options_.inhibition) return "inhibition compares the neurons of a layer";
+  if (!pointwise && slope_.defined()) return "the surrogate's slope is learned";
+  if (!pointwise && !plain_surrogate()) return "the surrogate is random";
   return {};
 }
 
 at::Tensor Firing::fire(const at::Tensor& u) const {
   const auto over = u - threshold_like(u);
-  const auto spk = ops::spike(over, surrogate(), custom());
+  const auto spk = ops::spike(over, surrogate(), custom(), slope_like(u));
   return options_.inhibition ? ops::winners(spk, over) : spk * graded_like(u);
 }
 

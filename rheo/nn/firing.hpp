@@ -25,6 +25,8 @@ class RHEO_API Firing {
   const at::Tensor& threshold() const { return threshold_; }
   const at::Tensor& graded_spikes_factor() const { return graded_; }
   const at::Tensor& reset_mechanism_val() const { return reset_; }
+  /// The learned slope of the surrogate, or an undefined tensor.
+  const at::Tensor& slope() const { return slope_; }
   /// In the type and on the device of x; autograd carries their gradients.
   at::Tensor threshold_like(const at::Tensor& x) const { return threshold_.to(x.options()); }
   at::Tensor graded_like(const at::Tensor& x) const { return graded_.to(x.options()); }
@@ -34,8 +36,13 @@ class RHEO_API Firing {
   /// Applies from the next call on.
   void set_reset_mechanism(Reset reset);
 
-  /// The surrogate as kernels take it; kind none with surrogate_disable.
+  /// The surrogate as kernels take it; kind none with surrogate_disable. A stochastic one without a seed gets one here,
+  /// from libtorch's generator, where gradients are recorded.
   SurrogateCall surrogate() const;
+  /// The learned slope in the type and on the device of x, or an undefined tensor.
+  at::Tensor slope_like(const at::Tensor& x) const;
+  /// Whether the surrogate is a formula of u: its slope is not learned, and it draws no numbers.
+  bool plain_surrogate() const;
   /// The user's gradient, where there is one and it is in use.
   ops::SpikeGradient custom() const;
   bool inhibition() const { return options_.inhibition; }
@@ -43,8 +50,9 @@ class RHEO_API Firing {
 
   /// Before a call: values finite, shapes that broadcast with one step `row`, a dense row where inhibition is on.
   void check(at::IntArrayRef row) const;
-  /// Why the layer's spikes cannot come from a kernel, or nothing.
-  std::string why_not_fused() const;
+  /// Why the layer's spikes cannot come from a kernel, or nothing. The kernels of pointwise neurons take any surrogate with
+  /// a formula, those of other layers plain ones.
+  std::string why_not_fused(bool pointwise = false) const;
 
   /// u after state_quant; u itself without.
   at::Tensor quantised(const at::Tensor& u) const { return options_.state_quant(u); }
@@ -59,7 +67,7 @@ class RHEO_API Firing {
 
   std::string kind_;
   CommonOptions options_;
-  at::Tensor threshold_, graded_, reset_;
+  at::Tensor threshold_, graded_, reset_, slope_;
 };
 
 }  // namespace rheo::nn

@@ -70,7 +70,7 @@ ops::NeuronResult LstmLayerImpl::run(const Input& input, const State& state, boo
 
   // Spikes feed nothing back: where the kernel cannot make them, they follow from the membranes.
   const bool fused = why_not_fused(x).empty();
-  call.spikes = fused && !pools() && !firing_.inhibition() && !firing_.custom();
+  call.spikes = fused && !pools() && !firing_.inhibition() && !firing_.custom() && firing_.plain_surrogate();
   call.traces = traces || !call.spikes;
   auto result =
       fused ? ops::lstm(call)

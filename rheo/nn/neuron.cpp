@@ -198,6 +198,7 @@ ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state
   call.reset = reset_mechanism();
   call.reset_delay = options_.reset_delay;
   call.surrogate = firing_.surrogate();
+  call.slope = firing_.slope_like(call.x);
   call.traces = traces;
   call.constants = prepared_constants(x, computed);
   for (const auto& s : start) {
@@ -237,7 +238,7 @@ ops::NeuronResult NeuronImpl::run(const ops::ReferenceCall& call, bool fused) {
 }
 
 std::string NeuronImpl::why_not_fused(const at::Tensor& x) const {
-  if (auto why = firing_.why_not_fused(); !why.empty()) return why;
+  if (auto why = firing_.why_not_fused(fuses_any_surrogate()); !why.empty()) return why;
   if (x.defined() && !x.is_cpu()) {
     return c10::str("x is on ", x.device(), ", for which there are no kernels yet");
   }
@@ -325,6 +326,7 @@ void NeuronImpl::pretty_print(std::ostream& stream) const {
              << entry_->info.modes[i].choices[static_cast<std::size_t>(modes_[i])];
     }
   }
+  if (const auto slope = firing_.slope(); slope.defined()) show("surrogate_slope", slope);
   if (!options_.reset_delay) stream << ", reset_delay=false";
   if (options_.init_hidden) stream << ", init_hidden=true";
   stream << ", surrogate=" << (options_.surrogate_disable ? "none" : options_.spike_grad.to_string()) << ')';

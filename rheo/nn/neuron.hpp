@@ -73,6 +73,8 @@ class RHEO_API NeuronImpl : public SpikingImpl {
   /// of one value or flattened to a period of the row; else the reference path, constants in their own shape. A layer
   /// with more around its step overrides it.
   virtual ops::NeuronResult run(const ops::ReferenceCall& call, bool fused);
+  /// Whether `run` by the operator takes a learned slope and stochastic surrogates.
+  virtual bool fuses_any_surrogate() const { return true; }
   const ops::NeuronEntry& entry() const { return *entry_; }
   const Firing& firing() const { return firing_; }
   /// The options a copy is made with: those given, at their present values.

@@ -59,6 +59,9 @@ void NeuronImpl::check_values() const {
   }
   std::vector<at::Tensor> tensors;
   for (const auto& n : names) tensors.push_back(parameter(n));
+  if (firing_.slope().defined()) {
+    check_domain(kind_, "surrogate_slope", Domain::any, firing_.slope().item<double>());
+  }
   auto stamp = detail::stamp_of(tensors);
   {
     const std::scoped_lock hold(checking_);

@@ -35,6 +35,7 @@ void nn::refuse_options(const std::string& kind, const CommonOptions& o,
       {"graded_spikes_factor", o.graded_spikes_factor.given()},
       {"learn_graded_spikes_factor", o.learn_graded_spikes_factor},
       {"reset_delay", !o.reset_delay},
+      {"learn_slope", o.learn_slope},
       {"fused", !o.fused},
   };
   for (const auto& [name, given] : set) {

@@ -42,6 +42,7 @@ struct OptionTraits {
 /// graded_spikes_factor    1 if not given: what a spike is worth
 /// learn_graded_spikes_factor
 /// reset_delay             false: the step that fires also resets
+/// learn_slope             the surrogate's slope (its `slope`, `alpha`, `sigma` ...) is a parameter, `surrogate_slope`
 /// fused                   false: the reference path
 struct CommonOptions {
   RHEO_COMMON_OPTIONS(OptionTraits)
@@ -61,6 +62,7 @@ CommonOptions common_options(const Options& o) {
           o.graded_spikes_factor,
           o.learn_graded_spikes_factor,
           o.reset_delay,
+          o.learn_slope,
           o.fused};
 }
 

@@ -40,6 +40,7 @@ class RHEO_API RecurrentImpl : public NeuronImpl {
 
  protected:
   ops::NeuronResult run(const ops::ReferenceCall& call, bool fused) override;
+  bool fuses_any_surrogate() const override { return false; }
 
  private:
   FeedbackOptions feedback_;

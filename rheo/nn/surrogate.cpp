@@ -1,10 +1,14 @@
 #include "rheo/nn/surrogate.hpp"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <sstream>
 
 #include "rheo/core/nearest.hpp"
+#include "rheo/nn/detail/text.hpp"
 #include "rheo/ops/error.hpp"
+#include "rheo/ops/seed.hpp"
 
 namespace rheo {
 namespace {
@@ -18,12 +22,6 @@ constexpr Known known[] = {
     RHEO_LIST(RHEO_KNOWN_, RHEO_SURROGATES)
 #undef RHEO_KNOWN_
 };
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const auto& n : names) text += (text.empty() ? "" : ", ") + n;
-  return text;
-}
 
 }  // namespace
 
@@ -39,7 +37,8 @@ Surrogate Surrogate::by_name(std::string_view name, const std::vector<std::pair<
   if (found == std::end(known)) {
     const auto all = names();
     const auto near = nearest_name(name, all);
-    throw ValueError("[surrogate] name must be one of " + listed(all) + ", got '" + std::string(name) + "'" +
+    throw ValueError("[surrogate] name must be one of " + nn::detail::listed(all) + ", got '" +
+                     std::string(name) + "'" +
                      (near.empty() ? "" : "; did you mean '" + std::string(near) + "'?"));
   }
   SurrogateCall call{static_cast<SurrogateKind>(found - std::begin(known)), {}};
@@ -53,6 +52,29 @@ Surrogate Surrogate::by_name(std::string_view name, const std::vector<std::pair<
     call.args[at] = value;
   }
   return Surrogate(call);
+}
+
+std::vector<std::string> Surrogate::names_with_slope() {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < std::size(known); ++i) {
+    if (surrogate_slope(static_cast<SurrogateKind>(i)) >= 0) out.emplace_back(known[i].name);
+  }
+  return out;
+}
+
+std::optional<double> Surrogate::slope() const {
+  const int at = surrogate_slope(call_.kind);
+  if (is_custom() || at < 0) return {};
+  return call_.args[at];
+}
+
+SurrogateCall with_seed(SurrogateCall call) {
+  if (!is_stochastic(call.kind)) return call;
+  double& seed = call.args[surrogates::SSO::seed];
+  if (seed >= 0) return call;
+  // 32 bits: a double holds them exactly.
+  seed = at::GradMode::is_enabled() ? static_cast<double>(ops::draw_seed() >> 32) : 0;
+  return call;
 }
 
 std::string Surrogate::to_string() const {

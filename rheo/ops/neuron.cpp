@@ -45,9 +45,12 @@ SurrogateCall surrogate_of(std::string_view name, at::ArrayRef<double> args) {
   if (found == std::end(surrogate_names))
     detail::refuse("[neuron] surrogate must be the name of a surrogate, got '", name, "'");
   if (args.size() > max_surrogate_args)
-    detail::refuse("[neuron] surrogate_args must be at most 2 numbers, got ", args.size());
+    detail::refuse("[neuron] surrogate_args must be at most 3 numbers, got ", args.size());
   call.kind = static_cast<SurrogateKind>(found - std::begin(surrogate_names));
   for (std::size_t i = 0; i < max_surrogate_args; ++i) call.args[i] = i < args.size() ? args[i] : 0;
+  if (is_stochastic(call.kind) && !(call.args[surrogates::SSO::seed] >= 0))
+    detail::refuse("[neuron] surrogate_args of ", name, " must have a seed from 0 on, got ",
+                   call.args[surrogates::SSO::seed]);
   return call;
 }
 
@@ -199,7 +202,12 @@ NeuronOutputs neuron_backward_cpu(std::string_view kind, const std::optional<at:
                                   at::ArrayRef<double> surrogate_args, std::int64_t needs) {
   const auto& table = detail::table_of(kind);
   const auto shape = detail::check_call(table, x, state, constants, steps, reset);
-  const auto s = surrogate_of(surrogate, surrogate_args);
+  auto s = surrogate_of(surrogate, surrogate_args);
+  if (static_cast<int>(constants.size()) == table.constants + 3) {
+    const int slope = surrogate_slope(s.kind);
+    if (slope < 0) detail::refuse("[neuron] surrogate must have a slope to learn, got '", surrogate, "'");
+    s.args[slope] = constants.back().item<double>();
+  }
   return x.scalar_type() == at::kFloat
              ? backward_cpu<float>(table, shape, grad_spk, grad_traces, grad_state, x, state, constants,
                                    traces, reset, reset_delay, s, needs)
@@ -268,8 +276,10 @@ NeuronOutputs neuron_backward_op(std::string_view kind, const std::optional<at::
 }  // namespace detail
 
 NeuronResult neuron(const NeuronCall& call) {
+  auto constants = call.constants;
+  if (call.slope.defined()) constants.push_back(call.slope);
   auto [spk, traces, state] = detail::neuron_op(
-      call.kind, call.x, call.state, call.constants, call.steps, static_cast<std::int64_t>(call.reset),
+      call.kind, call.x, call.state, constants, call.steps, static_cast<std::int64_t>(call.reset),
       call.reset_delay, to_string(call.surrogate.kind), call.surrogate.args, call.traces ? 1 : 0);
   return {std::move(spk), std::move(traces), std::move(state)};
 }

@@ -6,7 +6,8 @@
 // x         [T, ...], float32 or float64; [1, ...] with steps > 1 is an input that does not change
 // state     the neuron's states [...], or none: zero
 // constants the neuron's constants, then threshold and graded_spikes_factor: one value each, or N values that repeat
-//           along the trailing dimensions of x (numel of x[0] must be a multiple of N, the same N for all)
+//           along the trailing dimensions of x (numel of x[0] must be a multiple of N, the same N for all); then, where
+//           it is learned, the surrogate's slope, one value, instead of that in surrogate_args
 // outputs   bit 0: traces, the states after every step [T, ...]
 #pragma once
 
@@ -30,6 +31,7 @@ struct NeuronCall {
   Reset reset = Reset::subtract;
   bool reset_delay = true;
   SurrogateCall surrogate;
+  at::Tensor slope;  // one value: the surrogate's slope, where it is learned, else undefined
   bool traces = false;
 };
 

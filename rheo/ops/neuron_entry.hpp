@@ -34,7 +34,8 @@ struct ReferenceCall : NeuronCall {
   SpikeGradient custom;  // where set, instead of `surrogate`
   /// Where set, applied to every state after a step: to the membrane before it fires and is reset.
   std::function<at::Tensor(const at::Tensor&)> quantise;
-  bool inhibition = false;  // see ops/inhibition.hpp; the winner's spike has no graded factor
+  std::int64_t first_step = 0;  // number of the first step: for the noise of a stochastic surrogate
+  bool inhibition = false;      // see ops/inhibition.hpp; the winner's spike has no graded factor
 };
 
 struct NeuronEntry {
@@ -62,7 +63,10 @@ template <class N>
 const NeuronEntry& neuron_entry();
 
 /// A spike and its surrogate gradient on a tensor, differentiable twice: H(u) forward.
+/// slope: a learned one, a single value, instead of that in `surrogate`. step: for the noise of a stochastic surrogate,
+/// which then is that of the kernels at this time step.
 RHEO_API at::Tensor spike(const at::Tensor& u, const SurrogateCall& surrogate,
-                          const SpikeGradient& custom = {});
+                          const SpikeGradient& custom = {}, const at::Tensor& slope = {},
+                          std::int64_t step = 0);
 
 }  // namespace rheo::ops

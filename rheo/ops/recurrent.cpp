@@ -176,6 +176,7 @@ NeuronResult recurrent_reference(const NeuronEntry& entry, const ReferenceCall& 
   std::vector<at::Tensor> spikes;
   std::vector<std::vector<at::Tensor>> traces(states);
   for (std::int64_t t = 0; t < call.steps; ++t) {
+    one.first_step = call.first_step + t;
     one.x = (x.select(0, x.size(0) == 1 ? 0 : t) + fed_back(one.state[0], feedback)).unsqueeze(0);
     auto out = entry.reference(one);
     one.state = std::move(out.state);

@@ -2,14 +2,13 @@
 
 #include "rheo/core/random.hpp"
 #include "rheo/ops/error.hpp"
+#include "rheo/ops/seed.hpp"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <string>
 
 namespace rheo::spikegen {
@@ -44,12 +43,6 @@ std::int64_t draw(const T* x, T* spk, std::int64_t elements, CounterRandom rando
   return first_nan.load();
 }
 
-std::uint64_t draw_seed() {
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  const std::lock_guard<std::mutex> lock(generator.mutex());
-  return at::check_generator<at::CPUGeneratorImpl>(generator)->random64();
-}
-
 template <class T>
 at::Tensor encode(const at::Tensor& x, std::uint64_t seed) {
   const at::Tensor probabilities = x.contiguous();
@@ -72,7 +65,7 @@ at::Tensor rate_conv(const at::Tensor& x, std::optional<std::uint64_t> seed) {
   }
   if (!x.device().is_cpu()) throw ValueError("[rate_conv] x must be on the CPU, got " + x.device().str());
   const at::Tensor values = x.detach();
-  const std::uint64_t key = seed ? *seed : draw_seed();
+  const std::uint64_t key = seed ? *seed : ops::draw_seed();
   if (values.scalar_type() == at::kDouble) return encode<double>(values, key);
   if (values.scalar_type() == at::kFloat) return encode<float>(values, key);
   return encode<float>(values.to(at::kFloat), key).to(x.scalar_type());

@@ -92,7 +92,10 @@ const char* layout_name(Layout l) {
 
 std::vector<Surrogate> all_surrogates() {
   std::vector<Surrogate> out;
-  for (const auto& name : Surrogate::names()) out.push_back(Surrogate::by_name(name));
+  for (const auto& name : Surrogate::names()) {
+    if (name != "SSO") out.push_back(Surrogate::by_name(name));
+  }
+  out.push_back(rheo::surrogate::SSO(0.1, 0.5, 7));
   out.push_back(rheo::surrogate::atan(0.5));
   out.push_back(rheo::surrogate::SFS(5, 0.125));
   return out;

@@ -46,7 +46,7 @@ V operate(int operation, const V& a, const V& b) {
     default:
       break;
   }
-  const T args[max_surrogate_args] = {T(1.5), T(0.75)};
+  const T args[max_surrogate_args] = {T(1.5), T(0.75), T(0.5)};
   return surrogate_factor(static_cast<SurrogateKind>(operation - rheo_test::first_surrogate), a, args);
 }
 

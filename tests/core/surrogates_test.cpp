@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -26,6 +28,12 @@ struct Formula {
 };
 
 long double one(long double, const Args&) { return 1; }
+
+long double normal(long double u, long double sigma) {
+  return std::exp(-u * u / (2 * sigma * sigma)) / (sigma * std::sqrt(2 * 3.14159265358979323846264338328L));
+}
+
+long double squared_exponent(long double u, const Args& a) { return 1 + u * u / (2 * a[0] * a[0]); }
 
 const std::map<std::string, Formula> formulas = {
     {"atan",
@@ -65,6 +73,38 @@ const std::map<std::string, Formula> formulas = {
       one}},
     {"LSO",
      {{{0.1}, {0.5}}, [](long double u, const Args& a) -> long double { return u > 0 ? 1 : a[0]; }, one}},
+    // Without noise; its noise is tested below.
+    {"SSO", {{{0.5, 2.0}}, [](long double u, const Args&) { return u > 0 ? 1.0L : 0.0L; }, one}},
+    {"super_spike",
+     {{{100.0}, {1.0}},
+      [](long double u, const Args& a) { return 1 / std::pow(a[0] * std::fabs(u) + 1, 2.0L); },
+      one}},
+    {"gaussian",
+     {{{0.5}, {2.0}}, [](long double u, const Args& a) { return normal(u, a[0]); }, squared_exponent}},
+    {"multi_gaussian",
+     {{{0.5, 6.0, 0.15}, {1.0, 2.0, 0.25}},
+      [](long double u, const Args& a) {
+        return (1 + a[2]) * normal(u, a[0]) - a[2] * normal(u - a[0], a[1] * a[0]) -
+               a[2] * normal(u + a[0], a[1] * a[0]);
+      },
+      // Where the terms cancel, the error is that of the largest.
+      [](long double u, const Args& a) {
+        const long double sum = (1 + a[2]) * normal(u, a[0]) + a[2] * normal(u - a[0], a[1] * a[0]) +
+                                a[2] * normal(u + a[0], a[1] * a[0]);
+        const long double value =
+            sum - 2 * a[2] * (normal(u - a[0], a[1] * a[0]) + normal(u + a[0], a[1] * a[0]));
+        return value == 0 ? 1 : 4 * squared_exponent(u, {a[0]}) * sum / std::fabs(value);
+      }}},
+    {"piecewise_linear",
+     {{{0.3, 1.0}, {1.0, 0.5}},
+      [](long double u, const Args& a) { return a[0] * std::max(0.0L, 1 - std::fabs(u) / a[1]); },
+      [](long double u, const Args& a) { return 1 / std::max(1e-3L, 1 - std::fabs(u) / a[1]); }}},
+    {"log_tailed_relu",
+     {{{0.0}, {0.25}},
+      [](long double u, const Args& a) -> long double { return u > 1   ? 1 / u
+                                                               : u > 0 ? 1
+                                                                       : a[0]; },
+      one}},
     {"none", {{{}}, [](long double, const Args&) { return 0.0L; }, one}},
 };
 
@@ -108,6 +148,63 @@ TEST(Surrogates, EachFactorAgainstItsFormula) {
     check_formula<float>(names[i], static_cast<SurrogateKind>(i));
     check_formula<double>(names[i], static_cast<SurrogateKind>(i));
   }
+}
+
+// The slope's factor is what the integral of the factor gains with the slope, but for what is the same for all u.
+TEST(Surrogates, SlopeFactorIsTheDerivativeOfTheIntegral) {
+  int with_slope = 0;
+  for (std::size_t i = 0; i < std::size(names); ++i) {
+    const auto kind = static_cast<SurrogateKind>(i);
+    const int slope = rheo::surrogate_slope(kind);
+    if (slope < 0) {
+      EXPECT_EQ(rheo::surrogate_slope_factor(kind, 0.5, std::array<double, 3>{1, 1, 1}.data()), 0)
+          << names[i];
+      continue;
+    }
+    ++with_slope;
+    for (const Args& args : formulas.at(names[i]).args) {
+      double a[rheo::max_surrogate_args] = {};
+      std::copy(args.begin(), args.end(), a);
+      const auto at_zero = rheo::surrogate_slope_factor(kind, 0.0, a);
+      for (const double u : {-2.3, -0.7, -0.01, 0.02, 0.4, 1.9}) {
+        const auto integral = [&](double delta) {
+          double b[rheo::max_surrogate_args];
+          std::copy(std::begin(a), std::end(a), b);
+          b[slope] += delta;
+          constexpr int pieces = 20000;  // midpoints
+          double sum = 0;
+          for (int k = 0; k < pieces; ++k) sum += rheo::surrogate_factor(kind, u * (k + 0.5) / pieces, b);
+          return sum * u / pieces;
+        };
+        const double h = 1e-4;
+        const double numeric = (integral(h) - integral(-h)) / (2 * h);
+        EXPECT_NEAR(rheo::surrogate_slope_factor(kind, u, a) - at_zero, numeric,
+                    1e-5 + 1e-4 * std::fabs(numeric))
+            << names[i] << '(' << a[0] << ") at " << u;
+      }
+    }
+  }
+  EXPECT_EQ(with_slope, 10);
+}
+
+TEST(Surrogates, NoiseIsCountedAndCentred) {
+  const double args[] = {0.1, 0.5, 42};
+  std::vector<float> whole(1000), part(10);
+  rheo::fill_noise(whole.data(), 1000, args, 3, 0);
+  // Any piece on its own, from any position.
+  for (const std::int64_t first : {0, 1, 3, 517}) {
+    rheo::fill_noise(part.data(), 10, args, 3, first);
+    for (std::size_t k = 0; k < 10; ++k) EXPECT_EQ(part[k], whole[static_cast<std::size_t>(first) + k]);
+  }
+  double sum = 0;
+  for (const float v : whole) {
+    sum += v;
+    EXPECT_GE(v, (0.1F - 0.5F) * 0.5F);
+    EXPECT_LT(v, (0.1F + 0.5F) * 0.5F);
+  }
+  EXPECT_NEAR(sum / 1000, 0.05, 4 * 0.5 / std::sqrt(12.0 * 1000));
+  rheo::fill_noise(part.data(), 10, args, 4, 0);
+  EXPECT_NE(part[0], whole[0]);
 }
 
 TEST(Surrogates, PointsReadOffTheFormulas) {
@@ -160,6 +257,8 @@ TEST(Surrogates, DefaultsAreSnnTorchs) {
   EXPECT_EQ(s::SFS::args[0].value, 25);
   EXPECT_EQ(s::SFS::args[1].value, 1);
   EXPECT_EQ(s::LSO::args[0].value, 0.1);
+  EXPECT_EQ(s::SSO::args[0].value, 0);
+  EXPECT_EQ(s::SSO::args[1].value, 0.2);
   EXPECT_EQ(s::atan::args[0].name, "alpha");
   EXPECT_EQ(s::SFS::args[1].name, "B");
 }

@@ -298,12 +298,14 @@ void vary(Case& c, std::uint64_t number) {
   c.wants_x = !one_in(32, 8);
 }
 
-SurrogateCall surrogate(int kind) {
-  const double args[][2] = {{2, 0}, {0, 0},  {1, 0},      {25, 0},  {0, 0},
-                            {5, 0}, {1, 25}, {25, 0.125}, {0.1, 0}, {0, 0}};
-  return {static_cast<SurrogateKind>(kind), {args[kind][0], args[kind][1]}};
-}
 #define RHEO_TEST_COUNT(s) +1
+SurrogateCall surrogate(int kind) {
+  const double args[][3] = {
+      {2},           {0},   {1},   {25},           {0},      {5},    {1, 3}, {25, 0.125}, {0.1},
+      {0.1, 0.3, 7}, {100}, {0.5}, {0.5, 6, 0.15}, {0.3, 1}, {0.25}, {0}};
+  static_assert(std::size(args) == RHEO_EACH(RHEO_TEST_COUNT, RHEO_SURROGATES));
+  return {static_cast<SurrogateKind>(kind), {args[kind][0], args[kind][1], args[kind][2]}};
+}
 constexpr int surrogates = RHEO_EACH(RHEO_TEST_COUNT, RHEO_SURROGATES);
 #undef RHEO_TEST_COUNT
 

@@ -250,7 +250,8 @@ TEST(Errors, UnknownSurrogateOrReset) {
   EXPECT_EQ(error_of([] { rheo::Surrogate::by_name("fast_sigmoi"); }),
             "[surrogate] name must be one of atan, straight_through_estimator, triangular, fast_sigmoid, "
             "heaviside, "
-            "sigmoid, spike_rate_escape, SFS, LSO, none, got 'fast_sigmoi'; did you mean 'fast_sigmoid'?");
+            "sigmoid, spike_rate_escape, SFS, LSO, SSO, super_spike, gaussian, multi_gaussian, "
+            "piecewise_linear, log_tailed_relu, none, got 'fast_sigmoi'; did you mean 'fast_sigmoid'?");
   EXPECT_EQ(error_of([] { rheo::Surrogate::by_name("atan", {{"slope", 2}}); }),
             "[surrogate] atan has no argument 'slope'");
   EXPECT_EQ(error_of([] { rheo::parse_reset("null"); }),
@@ -295,7 +296,8 @@ TEST(Errors, OfTheOperator) {
   EXPECT_EQ(with([](auto& c) { c.steps = 5; }),
             "[Leaky] x must have 5 time steps, or 1 that repeats, got shape [4, 2, 3]");
   EXPECT_EQ(with([](auto& c) { c.steps = -1; }), "[Leaky] steps must not be negative, got -1");
-  EXPECT_EQ(with([](auto& c) { c.constants.pop_back(); }), "[Leaky] constants must hold 3 tensors, got 2");
+  EXPECT_EQ(with([](auto& c) { c.constants.pop_back(); }),
+            "[Leaky] constants must hold 3 tensors, or one more for the slope, got 2");
   EXPECT_EQ(with([](auto& c) { c.constants[0] = torch::ones({4}); }),
             "[Leaky] constants must repeat along a row of 6 values, got 4");
   EXPECT_EQ(with([](auto& c) { c.constants[0] = torch::ones({}, torch::kDouble); }),

@@ -125,11 +125,10 @@ TEST(Recorded, Surrogates) {
       compare(c, {{"spk", spk}, {"grad.u", u.grad()}});
     }
   }
-  // none is surrogate_disable, LSO always raises where the vectors come from (see differences_test).
-  auto known = rheo::Surrogate::names();
-  std::erase_if(known, [](const auto& n) { return n == "none" || n == "LSO"; });
-  met.erase("custom_surrogate");
-  EXPECT_EQ(std::vector<std::string>(met.begin(), met.end()), (std::sort(known.begin(), known.end()), known));
+  // LSO always raises where the vectors come from (see differences_test), SSO is random (see surrogate_test).
+  EXPECT_EQ(met,
+            (std::set<std::string>{"SFS", "atan", "custom_surrogate", "fast_sigmoid", "heaviside", "sigmoid",
+                                   "spike_rate_escape", "straight_through_estimator", "triangular"}));
 }
 
 TEST(Recorded, Quantisers) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "rheo/nn/neurons.hpp"
+#include "tests/surrogate_formulas.hpp"
 
 namespace {
 
@@ -39,25 +40,8 @@ TEST(Spike, FactorsFollowTheirFormulas) {
   const auto u =
       torch::cat({torch::randn({101}, f64), torch::tensor({0.0, -0.0, 1e-9, 50.0, -50.0, 1e6, -1e6}, f64)});
   const auto w = torch::randn(u.sizes(), f64);
-  const auto a = u.abs();
-  const auto logistic = [](const torch::Tensor& z) { return torch::sigmoid(z) * torch::sigmoid(-z); };
-  const auto one = torch::ones_like(u);
-  const std::vector<std::pair<Surrogate, torch::Tensor>> table = {
-      {Surrogate(), 1 / (1 + (M_PI * u).square())},
-      {rheo::surrogate::atan(1.5), 0.75 / (1 + (M_PI / 2 * 1.5 * u).square())},
-      {rheo::surrogate::straight_through_estimator(), one},
-      {rheo::surrogate::triangular(0.3), torch::where(u.lt(0), 0.3 * one, -0.3 * one)},
-      {rheo::surrogate::fast_sigmoid(), 1 / (25 * a + 1).square()},
-      {rheo::surrogate::heaviside(), u.gt(0).to(torch::kDouble)},
-      {rheo::surrogate::sigmoid(3), 3 * logistic(3 * u)},
-      {rheo::surrogate::spike_rate_escape(0.5, 2), 2 * torch::exp(-0.5 * (u - 1).abs())},
-      {rheo::surrogate::SFS(4, -0.2), torch::where(u.gt(-0.2), 1 / (4 * a + 1).square(), 0 * one)},
-      {rheo::surrogate::LSO(0.2), torch::where(u.gt(0), one, 0.2 * one)},
-      {Surrogate::by_name("none"), 0 * one},
-  };
-  EXPECT_EQ(table.size(), Surrogate::names().size() + 1);
-  for (const auto& [s, factor] : table) {
-    EXPECT_TRUE(gradient(s, u, w).allclose(w * factor, 1e-12, 1e-300)) << s.to_string();
+  for (const auto& [s, factor] : rheo::test::surrogate_formulas()) {
+    EXPECT_TRUE(gradient(s, u, w).allclose(w * factor(u), 1e-12, 1e-300)) << s.to_string();
   }
 }
 

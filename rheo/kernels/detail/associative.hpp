@@ -174,8 +174,7 @@ void associative_backward(const AssociativeCall<T>& call, std::int64_t begin, st
   const auto stride = AssociativeCall<T>::padded(size);
   const auto length = call.segment();
   const auto segments = (call.steps + length - 1) / length;
-  const AnySpike<T> surrogate{
-      {static_cast<T>(call.surrogate.args[0]), static_cast<T>(call.surrogate.args[1])}, call.surrogate.kind};
+  const AnySpike<T> surrogate = any_spike<T>(call.surrogate);
   T* history = workspace;                // before every step of a segment
   T* first = history + length * stride;  // before every segment
   T* adjoint = first + segments * stride;

@@ -57,7 +57,7 @@ RHEO_INLINE void pull_states(T* const (&to)[S], std::int64_t i, const Out& out, 
 }
 /// Adds this step's gradient of every constant.
 template <int K, int P, int S, class T, class Out, class V>
-RHEO_INLINE void pull_constants(T* const (&to)[P], std::int64_t i, const Out& out, const V (&adjoint)[S],
+RHEO_INLINE void pull_constants(T* const* to, std::int64_t i, const Out& out, const V (&adjoint)[S],
                                 const V& spk_adjoint) {
   if constexpr (K < P) {
     store(to[K] + i, load<V>(to[K] + i) + sum_or_zero<V>(pull<S + 1 + K, S>(out, adjoint, spk_adjoint)));
@@ -79,14 +79,16 @@ template <class N, class T>
 struct BackwardRow {
   static constexpr int S = states_of<N>;
   static constexpr int P = constants_of<N> + 2;
+  static constexpr int slope = S + 1 + P;  // tangent of the surrogate's slope, after those of the constants
   Row<T> x, grad_spk;
-  const T* before[S];    // states before the step
-  Row<T> grad_trace[S];  // p = nullptr: none
-  T* adjoint[S];         // in: of the state after the step; out: of the state before it
-  T* grad_x = nullptr;   // nullptr: not asked for
+  const T* noise = nullptr;  // of a stochastic surrogate
+  const T* before[S];        // states before the step
+  Row<T> grad_trace[S];      // p = nullptr: none
+  T* adjoint[S];             // in: of the state after the step; out: of the state before it
+  T* grad_x = nullptr;       // nullptr: not asked for
   bool accumulate_x = false;
   bool streaming = false;
-  T* grad_constants[P];
+  T* grad_constants[P + 1];  // and of the slope
 };
 
 template <class N, class T, bool Learning, class Surrogate>
@@ -113,9 +115,11 @@ RHEO_INLINE void backward_row(const NeuronCall<T>& call, const ConstantRows<N, T
     });
     const auto threshold = constant_seed<S + 1 + P, Learning>(constants.template at<V>(P, i));
     const auto graded = constant_seed<S + 2 + P, Learning>(constants.template at<V>(P + 1, i));
-    const Rule<std::remove_const_t<decltype(threshold)>, std::remove_const_t<decltype(graded)>, V, Surrogate,
+    const auto& spike_of_element = surrogate.at(r.noise, i);
+    using Spike = std::remove_cvref_t<decltype(spike_of_element)>;
+    const Rule<std::remove_const_t<decltype(threshold)>, std::remove_const_t<decltype(graded)>, V, Spike,
                Surrogate::form>
-        rule{threshold, graded, resets, surrogate};
+        rule{threshold, graded, resets, spike_of_element};
     const auto out = N::step(s, seed<S>(r.x.template at<V>(i)), c, rule);
 
     r.grad_spk.prefetch(i);
@@ -135,7 +139,10 @@ RHEO_INLINE void backward_row(const NeuronCall<T>& call, const ConstantRows<N, T
         put(r.grad_x + i, g, r.streaming);
       }
     }
-    if constexpr (Learning) pull_constants<0, P + 2, S>(r.grad_constants, i, out, adjoint, spk_adjoint);
+    if constexpr (Learning) {
+      constexpr int learned = P + 2 + (Surrogate::slope_tangent >= 0);
+      pull_constants<0, learned, S>(r.grad_constants, i, out, adjoint, spk_adjoint);
+    }
   });
 }
 
@@ -163,11 +170,12 @@ void backward_tile(const BackwardCall<T>& call, const Surrogate& surrogate, cons
                  n);
   }
   if constexpr (Learning) {
-    for (int k = 0; k < P; ++k) {
+    for (int k = 0; k <= P; ++k) {
       r.grad_constants[k] = arena.take(n);
       copy_or_zero<T>(r.grad_constants[k], nullptr, n);
     }
   }
+  T* noise = is_stochastic(call.surrogate.kind) ? arena.take(n) : nullptr;
   const bool repeated_x = call.x.step == 0;
   T* grad_x_sum = nullptr;
   if (call.grad_x != nullptr && repeated_x) {
@@ -224,6 +232,10 @@ void backward_tile(const BackwardCall<T>& call, const Surrogate& surrogate, cons
                                    : call.traces[k] + (t - 1) * call.columns + begin;
         r.grad_trace[k] = grad_trace[k].absent() ? Row<T>{} : grad_trace[k].row(t, 0);
       }
+      if (noise != nullptr) {
+        fill_noise(noise, n, call.surrogate.args, t, begin);
+        r.noise = noise;
+      }
       r.grad_x = repeated_x || call.grad_x == nullptr ? grad_x_sum : call.grad_x + t * call.columns + begin;
       backward_row<N, T, Learning>(call, constants, surrogate, r, n);
     }
@@ -234,7 +246,7 @@ void backward_tile(const BackwardCall<T>& call, const Surrogate& surrogate, cons
     if (call.grad_state[k] != nullptr) copy_or_zero<T>(call.grad_state[k] + begin, r.adjoint[k], n);
   }
   if constexpr (Learning) {
-    for (int k = 0; k < P; ++k) {
+    for (int k = 0; k <= P; ++k) {
       if (call.grad_constants[k] != nullptr)
         copy_or_zero<T>(call.grad_constants[k] + begin, r.grad_constants[k], n);
     }
@@ -258,24 +270,48 @@ void backward_tiles(const BackwardCall<T>& call, const Surrogate& surrogate, std
 template <class T>
 struct DefaultSpike : ArctanSpike<T> {
   static constexpr ResetForm form = ResetForm::delayed_subtract;
+  static constexpr int slope_tangent = -1;
+  RHEO_INLINE const DefaultSpike& at(const T*, std::int64_t) const { return *this; }
 };
-template <class T>
+/// Slope: the tangent of the surrogate's slope, or -1.
+template <class T, int Slope>
 struct GeneralSpike : AnySpike<T> {
   static constexpr ResetForm form = ResetForm::general;
+  static constexpr int slope_tangent = Slope;
+  bool learns_slope;
+  RHEO_INLINE GeneralSpike at(const T* row_noise, std::int64_t i) const {
+    GeneralSpike s = *this;
+    if (row_noise != nullptr) s.noise = row_noise + i;
+    return s;
+  }
 };
+
+template <class T, int Slope, class U, class Threshold>
+requires(Slope >= 0) && DualPair<U, Threshold>
+RHEO_INLINE auto spike(const GeneralSpike<T, Slope>& surrogate, const U& u, const Threshold& threshold) {
+  const auto above = u - threshold;
+  using V = std::remove_cvref_t<decltype(above.v)>;
+  const V by_slope = surrogate.learns_slope
+                         ? surrogate_slope_factor(surrogate.kind, V(above.v), surrogate.args)
+                         : splat<V>(Number<V>{0});
+  const Dual<V, 1U << Slope> slope(splat<V>(Number<V>{0}), by_slope);
+  return chain(number_of<V>(u > threshold), surrogate.factor(above.v), above) + slope;
+}
 
 template <class N, class T>
 void backward(const BackwardCall<T>& call, std::int64_t begin, std::int64_t end, T* workspace) noexcept {
-  const T args[max_surrogate_args] = {static_cast<T>(call.surrogate.args[0]),
-                                      static_cast<T>(call.surrogate.args[1])};
-  const DefaultSpike<T> arctan{{{args[0], args[1]}}};
-  const GeneralSpike<T> any{{{args[0], args[1]}, call.surrogate.kind}};
-  const bool is_default =
-      call.surrogate.kind == SurrogateKind::atan && is_default_reset(call.reset, call.reset_delay);
+  constexpr int slope = BackwardRow<N, T>::slope;
+  const AnySpike<T> surrogate = any_spike<T>(call.surrogate);
+  const DefaultSpike<T> arctan{{{surrogate.args[0]}}};
+  const bool learns_slope = call.grad_constants[constants_of<N> + 2] != nullptr;
+  const bool is_default = call.surrogate.kind == SurrogateKind::atan &&
+                          is_default_reset(call.reset, call.reset_delay) && !learns_slope;
   if (call.learning) {
+    const GeneralSpike<T, slope> any{{surrogate}, learns_slope};
     is_default ? backward_tiles<N, T, true>(call, arctan, begin, end, workspace)
                : backward_tiles<N, T, true>(call, any, begin, end, workspace);
   } else {
+    const GeneralSpike<T, -1> any{{surrogate}, false};
     is_default ? backward_tiles<N, T, false>(call, arctan, begin, end, workspace)
                : backward_tiles<N, T, false>(call, any, begin, end, workspace);
   }

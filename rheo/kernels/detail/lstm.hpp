@@ -98,8 +98,7 @@ void lstm_step_backward(const LstmCall<T>& call, std::int64_t t, std::int64_t be
   const T* grad_spk = at_step(call.grad_spk);
   const T* grad_syn = at_step(call.grad_syn);
   const T* grad_mem = at_step(call.grad_mem);
-  AnySpike<T> surrogate{{}, call.surrogate.kind};
-  for (int a = 0; a < max_surrogate_args; ++a) surrogate.args[a] = static_cast<T>(call.surrogate.args[a]);
+  const AnySpike<T> surrogate = any_spike<T>(call.surrogate);
   const auto setup = [&](auto lane) RHEO_LAMBDA { return lstm_resets<decltype(lane)>(call.reset); };
   for (std::int64_t b = begin; b < end; ++b) {
     const T* gates = call.gates + t * call.gates_step + b * 4 * n;

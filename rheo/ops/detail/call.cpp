@@ -34,8 +34,13 @@ CallShape check_call(const kernels::KernelTable& table, const at::Tensor& x, at:
              s.scalar_type(), " on ", s.device());
     }
   }
-  if (static_cast<int>(constants.size()) != table.constants + 2) {
-    refuse("[", kind, "] constants must hold ", table.constants + 2, " tensors, got ", constants.size());
+  const auto given = static_cast<int>(constants.size());
+  if (given != table.constants + 2 && given != table.constants + 3) {
+    refuse("[", kind, "] constants must hold ", table.constants + 2,
+           " tensors, or one more for the slope, got ", given);
+  }
+  if (given == table.constants + 3 && constants.back().numel() != 1) {
+    refuse("[", kind, "] slope must be one value, got ", constants.back().sizes());
   }
   std::int64_t period = 1;
   for (const auto& c : constants) {

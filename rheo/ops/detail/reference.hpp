@@ -17,9 +17,11 @@ namespace rheo {
 /// The spike function of the reference path.
 struct ExprSpike {
   const ops::ReferenceCall* call;
+  const std::int64_t* step;
 };
 inline Expr spike(const ExprSpike& s, const Expr& u, const Expr& threshold) {
-  return {ops::spike((u - threshold).t, s.call->surrogate, s.call->custom)};
+  return {ops::spike((u - threshold).t, s.call->surrogate, s.call->custom, s.call->slope,
+                     s.call->first_step + *s.step)};
 }
 
 /// The rule with what only whole tensors can do: quantised membranes, and one spike per row. A step does not notice.
@@ -33,7 +35,7 @@ struct ExprRule : Rule<Expr, Expr, Expr, ExprSpike> {
     *last = Plain::fire(mem);
     if (call.inhibition) {
       const auto over = mem - threshold;
-      last->spk = {ops::winners(ops::spike(over.t, call.surrogate, call.custom), over.t)};
+      last->spk = {ops::winners(spike(surrogate, mem, threshold).t, over.t)};
     }
     return *last;
   }
@@ -124,8 +126,9 @@ NeuronResult run_reference(const ReferenceCall& call) {
   const auto& x = call.x;
   const auto factor = [&](int on) { return fill(Expr{x}, on); };
   Fired<Expr, Expr> fired;
+  std::int64_t t = 0;
   const ExprRule rule{{Expr{call.constants[P]}, Expr{call.constants[P + 1]},
-                       reset_factors(call.reset, call.reset_delay, factor), ExprSpike{&call}},
+                       reset_factors(call.reset, call.reset_delay, factor), ExprSpike{&call, &t}},
                       &fired};
   const auto constants = N::make_constants([&](auto k) { return Expr{call.constants[decltype(k)::value]}; });
   auto state = N::make_state([&](auto k) {
@@ -134,7 +137,7 @@ NeuronResult run_reference(const ReferenceCall& call) {
   });
   std::vector<at::Tensor> spikes;
   std::vector<std::vector<at::Tensor>> traces(S);
-  for (std::int64_t t = 0; t < call.steps; ++t) {
+  for (; t < call.steps; ++t) {
     auto out = N::step(state, Expr{x.size(0) == 1 ? x.select(0, 0) : x.select(0, t)}, constants, rule);
     state = out.state;
     spikes.push_back(out.spk.t);
