@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Selects the recorded cases that the library can replay and packs them for the tests.
+"""Packs the recorded cases for the tests.
 
     scripts/extract_cases.py cases.json [out.json.gz]
 
-Kept: neurons, layers, quantisers, state-dicts, the closed-form surrogates and custom_surrogate. The same input gives the same bytes.
+The same input gives the same bytes.
 """
 
 import gzip
@@ -11,23 +11,13 @@ import json
 import pathlib
 import sys
 
-SURROGATES = {"atan", "straight_through_estimator", "triangular", "fast_sigmoid", "heaviside", "sigmoid", "spike_rate_escape", "SFS",
-              "custom_surrogate"}
-
-
-def is_kept(case):
-    kind, target = case["kind"], case["target"]
-    return (kind.startswith("neuron.") or kind in ("batchnorm", "graded_spikes", "quant", "state_dict")
-            or kind == "surrogate" and target in SURROGATES)
-
-
 def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     root = pathlib.Path(__file__).resolve().parent.parent
     out = pathlib.Path(sys.argv[2]) if len(sys.argv) == 3 else root / "tests/data/cases.json.gz"
     recorded = json.loads(pathlib.Path(sys.argv[1]).read_text())
-    cases = [case for case in recorded["cases"] if is_kept(case)]
+    cases = recorded["cases"]
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
     head = json.dumps({key: recorded[key] for key in ("library", "torch")}, separators=(",", ":"))[:-1]
     text = f'{head},"cases":[\n{lines}\n]}}\n'

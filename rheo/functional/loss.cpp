@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "rheo/functional/detail/checks.hpp"
 #include "rheo/kernels/cross_entropy.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/pool.hpp"
@@ -23,44 +24,8 @@ struct Call {
   const char* name;
   CrossEntropyOver over;
   double scale;
+  bool of_spikes = false;  // population codes have a meaning
 };
-
-template <class Error, class... Args>
-[[noreturn]] void refuse(const char* name, const Args&... args) {
-  throw Error(c10::str('[', name, "] ", args...));
-}
-
-void check(const char* name, const at::Tensor& rec, const at::Tensor& targets, const at::Tensor& weight) {
-  if (!rec.defined() || rec.dim() != 3 || rec.size(2) < 1) {
-    refuse<ValueError>(name, "rec must be [T, B, C] with C > 0, got ",
-                       rec.defined() ? rec.sizes() : at::IntArrayRef());
-  }
-  if (rec.size(0) < 1) refuse<ValueError>(name, "rec must have a time step, got T = 0");
-  if (rec.scalar_type() != at::kFloat && rec.scalar_type() != at::kDouble) {
-    refuse<TypeError>(name, "rec must be float32 or float64, got ", rec.scalar_type());
-  }
-  if (!rec.is_cpu()) refuse<ValueError>(name, "rec must be on the CPU, got ", rec.device());
-  if (!targets.defined() || targets.dim() != 1 || targets.size(0) != rec.size(1)) {
-    refuse<ValueError>(name, "targets must be [B] = [", rec.size(1), "], got ",
-                       targets.defined() ? targets.sizes() : at::IntArrayRef());
-  }
-  if (targets.scalar_type() != at::kLong || !targets.is_cpu()) {
-    refuse<TypeError>(name, "targets must be int64 on the CPU, got ", targets.scalar_type(), " on ",
-                      targets.device());
-  }
-  const auto c = targets.contiguous();
-  const auto* y = c.const_data_ptr<std::int64_t>();
-  for (std::int64_t b = 0; b < c.numel(); ++b) {
-    if (y[b] < 0 || y[b] >= rec.size(2)) {
-      refuse<ValueError>(name, "targets must be below the number of classes, ", rec.size(2), ", got ", y[b],
-                         " at ", b);
-    }
-  }
-  if (weight.defined() && (weight.dim() != 1 || weight.size(0) != rec.size(2))) {
-    refuse<ValueError>(name, "weight must have one element per class, ", rec.size(2), ", got ",
-                       weight.sizes());
-  }
-}
 
 /// Samples a thread takes at a time: some ten thousand exponentials.
 std::int64_t grain(const at::Tensor& rec) {
@@ -163,9 +128,16 @@ struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
   }
 };
 
-at::Tensor cross_entropy(const at::Tensor& rec, const at::Tensor& targets, const CrossEntropyOptions& options,
-                         Call what) {
-  check(what.name, rec, targets, options.weight);
+at::Tensor cross_entropy(const at::Tensor& given, const at::Tensor& targets,
+                         const CrossEntropyOptions& options, Call what) {
+  detail::check_recording(what.name, "rec", given);
+  if (options.population_code && !what.of_spikes) {
+    detail::refuse<ValueError>(what.name, "population_code must not be given: it is for spikes");
+  }
+  detail::check_population(what.name, options.population_code, options.num_classes, given.size(2));
+  const auto rec = options.population_code ? detail::pooled(given, options.num_classes) : given;
+  detail::check_labels(what.name, targets, rec.size(1), rec.size(2));
+  detail::check_weight(what.name, options.weight, rec.size(2));
   std::optional<at::Tensor> weight;
   if (options.weight.defined())
     weight = options.weight.detach().to(rec.device(), rec.scalar_type()).contiguous();
@@ -181,7 +153,7 @@ at::Tensor ce_rate_loss(const at::Tensor& rec, const at::Tensor& targets,
                         const CrossEntropyOptions& options) {
   const auto steps = rec.defined() && rec.dim() > 0 ? rec.size(0) : 1;
   return cross_entropy(rec, targets, options,
-                       {"ce_rate_loss", CrossEntropyOver::steps, 1.0 / static_cast<double>(steps)});
+                       {"ce_rate_loss", CrossEntropyOver::steps, 1.0 / static_cast<double>(steps), true});
 }
 
 at::Tensor ce_membrane_loss(const at::Tensor& rec, const at::Tensor& targets,
@@ -191,7 +163,7 @@ at::Tensor ce_membrane_loss(const at::Tensor& rec, const at::Tensor& targets,
 
 at::Tensor ce_count_loss(const at::Tensor& rec, const at::Tensor& targets,
                          const CrossEntropyOptions& options) {
-  return cross_entropy(rec, targets, options, {"ce_count_loss", CrossEntropyOver::sum, 1});
+  return cross_entropy(rec, targets, options, {"ce_count_loss", CrossEntropyOver::sum, 1, true});
 }
 
 at::Tensor ce_max_membrane_loss(const at::Tensor& rec, const at::Tensor& targets,
