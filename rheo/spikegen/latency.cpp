@@ -1,0 +1,170 @@
+#include "rheo/spikegen/latency.hpp"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/clamp_max.h>
+#include <ATen/ops/clamp_min.h>
+#include <ATen/ops/gt.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/lt.h>
+#include <ATen/ops/max.h>
+#include <ATen/ops/min.h>
+#include <ATen/ops/round.h>
+#include <c10/util/StringUtil.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "rheo/ops/error.hpp"
+#include "rheo/ops/pool.hpp"
+
+namespace rheo::spikegen {
+namespace {
+
+template <class... Args>
+[[noreturn]] void refuse(const char* op, const Args&... args) {
+  throw ValueError(c10::str('[', op, "] ", args...));
+}
+
+void check_data(const char* op, const char* argument, const at::Tensor& data) {
+  if (!data.defined()) refuse(op, argument, " must be a tensor, got an undefined one");
+  if (data.scalar_type() != at::kFloat && data.scalar_type() != at::kDouble) {
+    throw TypeError(
+        c10::str('[', op, "] ", argument, " must be float32 or float64, got ", data.scalar_type()));
+  }
+  if (!data.is_cpu()) refuse(op, argument, " must be on the CPU, got ", data.device());
+}
+
+void check_code(const char* op, const at::Tensor& data, const LatencyOptions& o) {
+  check_data(op, "data", data);
+  if (!(o.threshold > 0) || !(o.threshold < 1))
+    refuse(op, "threshold must be within (0, 1), got ", o.threshold);
+  if (!(o.tau > 0)) refuse(op, "tau must be above 0, got ", o.tau);
+  if (o.num_steps < 0) refuse(op, "num_steps must not be negative, got ", o.num_steps);
+  if (o.first_spike_time < 0) refuse(op, "first_spike_time must not be negative, got ", o.first_spike_time);
+  if (o.num_steps > 0 && o.first_spike_time > o.num_steps - 1) {
+    refuse(op, "first_spike_time must be below num_steps, ", o.num_steps, ", got ", o.first_spike_time);
+  }
+  if (o.normalize && o.num_steps == 0) refuse(op, "num_steps must be given to normalize, got 0");
+  if (o.first_spike_time != 0 && data.numel() > 0) {
+    const auto least = data.min().item<double>(), largest = data.max().item<double>();
+    if (least < 0 && largest > 1) {
+      refuse(op, "data must not reach beyond 0 and 1 with first_spike_time, got ", least, " to ", largest);
+    }
+  }
+}
+
+/// out[t, i] = f(t, i), rows shared out among threads.
+template <class T, class F>
+at::Tensor rows(const at::Tensor& times, std::int64_t steps, F f) {
+  std::vector<std::int64_t> sizes{steps};
+  sizes.insert(sizes.end(), times.sizes().begin(), times.sizes().end());
+  auto out = ops::recycled_empty(sizes, times.scalar_type());
+  const auto columns = times.numel();
+  auto* to = out.template mutable_data_ptr<T>();
+  at::parallel_for(0, steps, std::max<std::int64_t>(1, 65536 / std::max<std::int64_t>(1, columns)),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (auto t = begin; t < end; ++t) f(t, to + t * columns, columns);
+                   });
+  return out;
+}
+
+template <class T>
+at::Tensor spikes_at(const at::Tensor& step, const at::Tensor& keep, std::int64_t steps, double on,
+                     double off) {
+  // The step of every element as a number that may lie beyond the end: then it has no spike.
+  const auto at_step = step.contiguous();
+  const auto kept = keep.defined() ? keep.contiguous() : keep;
+  const auto* s = at_step.const_data_ptr<T>();
+  const bool* k = kept.defined() ? kept.const_data_ptr<bool>() : nullptr;
+  const T high = static_cast<T>(std::max(on, off)), low = static_cast<T>(off);
+  return rows<T>(at_step, steps, [=](std::int64_t t, T* to, std::int64_t n) {
+    const T now = static_cast<T>(t);
+    if (k == nullptr) {
+      for (std::int64_t i = 0; i < n; ++i) to[i] = s[i] == now ? high : low;
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) to[i] = s[i] == now && k[i] ? high : low;
+    }
+  });
+}
+
+template <class F>
+auto by_type(const at::Tensor& x, F f) {
+  return x.scalar_type() == at::kDouble ? f(double{}) : f(float{});
+}
+
+}  // namespace
+
+at::Tensor latency_code_linear(const at::Tensor& data, const LatencyOptions& o) {
+  check_code("latency_code_linear", data, o);
+  const auto x = data.detach();
+  const auto first = static_cast<double>(o.first_spike_time), last = static_cast<double>(o.num_steps - 1);
+  const double tau = o.normalize ? last - first : o.tau;
+  auto time = (-tau * (x - 1)).clamp_max(-tau * (o.threshold - 1)) + first;
+  if (o.normalize && x.numel() > 0) {
+    const auto least = time.min();
+    if (least.item<double>() < 0) time = (time - least) * (1 / (time.max() - least)) * last;
+  }
+  return time;
+}
+
+at::Tensor latency_code_log(const at::Tensor& data, const LatencyOptions& o) {
+  check_code("latency_code_log", data, o);
+  const auto first = static_cast<double>(o.first_spike_time), last = static_cast<double>(o.num_steps - 1);
+  const auto x = data.detach().clamp_min(o.threshold + o.epsilon);
+  auto time = o.tau * (x / (x - o.threshold)).log() + first;
+  if (o.normalize && x.numel() > 0) time = (time - first) * ((last - first) / (time - first).max()) + first;
+  return time;
+}
+
+std::pair<at::Tensor, at::Tensor> latency_code(const at::Tensor& data, const LatencyOptions& o) {
+  check_code("latency_code", data, o);
+  return {o.linear ? latency_code_linear(data, o) : latency_code_log(data, o), data.detach().lt(o.threshold)};
+}
+
+at::Tensor latency(const at::Tensor& data, const LatencyOptions& o) {
+  constexpr auto op = "latency";
+  check_data(op, "data", data);
+  if (data.numel() > 0) {
+    const auto least = data.min().item<double>(), largest = data.max().item<double>();
+    if (!(least >= 0) || !(largest <= 1))
+      refuse(op, "data must be within [0, 1], got ", least, " to ", largest);
+  }
+  if (o.num_steps == 0 && !o.bypass) refuse(op, "num_steps must be given, got 0");
+  const auto [time, below] = latency_code(data, o);
+  const auto step = time.round();
+  const auto latest = step.numel() > 0 ? static_cast<std::int64_t>(step.max().item<double>()) : 0;
+  const auto steps = o.num_steps > 0 ? o.num_steps : latest + 1;
+  if (latest > steps - 1 && !o.bypass) {
+    refuse(op, "num_steps must be above the time of the latest spike, ", latest,
+           " (normalize fits them in, bypass drops them), got ", steps);
+  }
+  if (o.interpolate) return latency_interpolate(time, steps, o.on_target, o.off_target);
+  return by_type(step, [&]<class T>(T) {
+    return spikes_at<T>(step, o.clip ? below.logical_not() : at::Tensor(), steps, o.on_target, o.off_target);
+  });
+}
+
+at::Tensor latency_interpolate(const at::Tensor& spike_time, std::int64_t num_steps, double on_target,
+                               double off_target) {
+  constexpr auto op = "latency_interpolate";
+  check_data(op, "spike_time", spike_time);
+  if (num_steps < 0) refuse(op, "num_steps must not be negative, got ", num_steps);
+  if (!(on_target >= off_target))
+    refuse(op, "on_target must not be below off_target, ", off_target, ", got ", on_target);
+  const auto step = spike_time.detach().round().contiguous();
+  return by_type(step, [&]<class T>(T) {
+    const T* s = step.const_data_ptr<T>();
+    const T on = static_cast<T>(on_target), off = static_cast<T>(off_target);
+    const T steps = static_cast<T>(num_steps);
+    return rows<T>(step, num_steps, [=](std::int64_t t, T* to, std::int64_t n) {
+      const T now = static_cast<T>(t);
+      for (std::int64_t i = 0; i < n; ++i) {
+        const T ramp = s[i] > 0 ? off + (on - off) * (now / s[i]) : on;
+        to[i] = now <= s[i] && s[i] <= steps ? ramp : off;
+      }
+    });
+  });
+}
+
+}  // namespace rheo::spikegen
