@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "benchmarks/peers/work.hpp"
 #include "rheo/functional/loss.hpp"
 #include "rheo/nn/neurons.hpp"
 #include "rheo/nn/recurrent.hpp"
@@ -42,32 +43,14 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Numbers = std::vector<std::pair<std::string, double>>;
+using peers::Numbers;
+using peers::read;
+using peers::Work;
+using peers::write;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-at::Tensor read(const std::filesystem::path& file, at::IntArrayRef sizes, at::ScalarType dtype = at::kFloat) {
-  auto out = at::empty(sizes, dtype);
-  std::ifstream in(file, std::ios::binary);
-  in.read(static_cast<char*>(out.mutable_data_ptr()), static_cast<std::streamsize>(out.nbytes()));
-  if (!in) throw std::runtime_error("cannot read " + file.string());
-  return out;
-}
-
-void write(const std::filesystem::path& file, const at::Tensor& tensor) {
-  const auto whole = tensor.detach().contiguous();
-  std::ofstream out(file, std::ios::binary);
-  out.write(static_cast<const char*>(whole.const_data_ptr()), static_cast<std::streamsize>(whole.nbytes()));
-  if (!out.flush()) throw std::runtime_error("cannot write " + file.string());
-}
-
-/// A work: `once` does it, results freed; `check` does it once, writes or returns what other programs must agree with.
-struct Work {
-  std::function<void()> once;
-  std::function<Numbers()> check;
-};
 
 Work leaky(const std::filesystem::path& folder, std::istream& words) {
   std::int64_t steps = 0, batch = 0, units = 0;
@@ -203,6 +186,7 @@ Work find_work(const std::filesystem::path& folder, std::istream& words) {
   if (name == "leaky") return leaky(folder, words);
   if (name == "layer") return layer(folder, words);
   if (name == "tutorial5") return tutorial5(folder, words);
+  if (name == "call") return peers::call(folder, words);
   throw std::runtime_error("no work " + name);
 }
 

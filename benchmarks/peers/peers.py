@@ -2,11 +2,13 @@
 
     peers.py PROGRAM FOLDER     PROGRAM is a name of PROGRAMS below
     time SECONDS WORK           {"seconds": least time of a run, "runs": n}
-    check WORK                  {"loss": ...}; leaky train both also writes FOLDER/PROGRAM.{spk,mem,grad}, layer {spk,grad}
+    check WORK                  {"loss": ...}, for `call` the sum of its result; leaky train both also writes
+                                FOLDER/PROGRAM.{spk,mem,grad}, layer {spk,grad}
     keep                        from now on the allocator keeps its memory: {"keep": true}
 
 WORK is `leaky T B N forward|train both|spikes`, both: spikes and membranes are collected; or
-`layer NAME forward|train SIZES`, NAME of LAYERS below, SIZES of its input; or `tutorial5 train|inference`.
+`layer NAME forward|train SIZES`, NAME of LAYERS below, SIZES of its input; or `call NAME SIZES`, NAME of FUNCTIONS; or
+`tutorial5 train|inference`.
 """
 
 import ctypes
@@ -55,6 +57,59 @@ LAYERS = {
     ),
     "slstm-256": Layer("SLSTM, hidden size 256", (100, 128, 256), snntorch_layer("SLSTM", 256, 256, threshold=0.1)),
     "rleaky-dense": Layer("RLeaky, dense", (100, 128, 256), snntorch_layer("RLeaky", beta=0.9, linear_features=256)),
+}
+
+
+@dataclass
+class Function:
+    """A function of snnTorch against ours; functions.cpp has its own under the same name."""
+
+    title: str
+    shape: tuple  # of the input
+    make: Callable  # gives a function of the input, and of targets where there are some
+    spikes: float = 0  # the input is spikes with this probability, else uniform in [0, 1)
+    classes: int = 0  # how many the targets have
+
+
+def rate():
+    from snntorch import spikegen
+
+    return lambda x: spikegen.rate(x, num_steps=100)
+
+
+def latency():
+    from snntorch import spikegen
+
+    return lambda x: spikegen.latency(x, num_steps=100, normalize=True, linear=True)
+
+
+def mse_temporal():
+    from snntorch import functional
+
+    loss = functional.mse_temporal_loss(on_target=10, off_target=90)
+
+    def run(x, targets):
+        spk = x.detach().requires_grad_()
+        value = loss(spk, targets)
+        value.backward()
+        return value.detach() + spk.grad.sum()
+
+    return run
+
+
+def state_quant():
+    from snntorch.functional import quant
+
+    return quant.state_quant(num_bits=8)
+
+
+FUNCTIONS = {
+    "rate": Function("rate of [128, 784] over 100 steps", (128, 784), rate),
+    "latency": Function("latency of [128, 784] over 100 steps", (128, 784), latency),
+    "mse-temporal": Function(
+        "mse_temporal_loss [100, 128, 10] forward + backward", (100, 128, 10), mse_temporal, spikes=0.05, classes=10
+    ),
+    "state-quant": Function("state_quant of 128,000 values, 8 bit", (128000,), state_quant),
 }
 
 
@@ -285,6 +340,15 @@ class Works:
 
         return train if purpose == "train" else forward
 
+    def call(self, name, *shape):
+        """A function that does the call once and returns its result."""
+        function = FUNCTIONS[name]
+        inputs = [self.read(f"call-{name}.f32", tuple(map(int, shape)))]
+        if function.classes:
+            inputs.append(self.read(f"call-{name}.i64", (int(shape[1]),), torch.int64))
+        run = function.make()
+        return lambda: run(*inputs)
+
     def tutorial5(self, purpose):
         """A function that does the work once and returns the loss, or the spikes."""
         x = self.read("tutorial5-x.f32", (128, 784))
@@ -317,7 +381,7 @@ class Works:
         return train if purpose == "train" else inference
 
     def work(self, words):
-        return {"leaky": self.leaky, "layer": self.layer, "tutorial5": self.tutorial5}[words[0]](*words[1:])
+        return {"leaky": self.leaky, "layer": self.layer, "call": self.call, "tutorial5": self.tutorial5}[words[0]](*words[1:])
 
     def time(self, seconds, *words):
         run = self.work(words)
@@ -334,6 +398,8 @@ class Works:
         out = self.work(words)()
         if words[0] == "tutorial5":
             return {"loss": out.item()}
+        if words[0] == "call":
+            return {"loss": out.sum(dtype=torch.float64).item()}
         spk, mem, x = out
         self.write("spk", spk)
         if mem is not None:

@@ -197,7 +197,7 @@ TEST(Slstm, ResetsAndGradientsOfEverythingAgainstAPlainLoop) {
 TEST(Slstm, ThresholdPerNeuronAndEverySurrogate) {
   torch::manual_seed(3);
   for (const auto& name : rheo::Surrogate::names()) {
-    if (name == "none") continue;
+    if (name == "none" || name == "SSO") continue;  // SSO is random: tests/nn/surrogate_test.cpp
     SCOPED_TRACE(name);
     const auto surrogate = rheo::Surrogate::by_name(name);
     auto layer = slstm({.input_size = 3,
