@@ -2,7 +2,6 @@
 // JSON line each. The commands, and what each work is, are those of peers.py beside this file.
 #include <ATen/Parallel.h>
 #include <ATen/ops/argmax.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/sum.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/version.h>
@@ -13,7 +12,6 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <limits>

@@ -9,21 +9,21 @@
 
 #include "rheo/functional/detail/checks.hpp"
 #include "rheo/functional/spike_time.hpp"
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::functional {
 namespace {
 
 void check(const char* name, const char* argument, const at::Tensor& rec) {
   if (rec.defined() && rec.dim() == 3 && rec.size(0) > 0 && rec.size(2) > 0) return;
-  throw ValueError(c10::str('[', name, "] ", argument, " must be [T, B, C] with T and C > 0, got ",
-                            rec.defined() ? rec.sizes() : at::IntArrayRef()));
+  ops::refuse(name, argument, " must be [T, B, C] with T and C > 0, got ",
+              rec.defined() ? rec.sizes() : at::IntArrayRef());
 }
 
 void check_targets(const char* name, const at::Tensor& spk, const at::Tensor& targets) {
   if (!targets.defined() || targets.dim() != 1 || targets.size(0) != spk.size(1) || targets.size(0) == 0) {
-    throw ValueError(c10::str('[', name, "] targets must be [B] = [", spk.size(1), "] with B > 0, got ",
-                              targets.defined() ? targets.sizes() : at::IntArrayRef()));
+    ops::refuse(name, "targets must be [B] = [", spk.size(1), "] with B > 0, got ",
+                targets.defined() ? targets.sizes() : at::IntArrayRef());
   }
 }
 

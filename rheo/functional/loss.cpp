@@ -8,9 +8,11 @@
 #include <string>
 
 #include "rheo/functional/detail/checks.hpp"
+#include "rheo/functional/detail/reduce.hpp"
 #include "rheo/kernels/cross_entropy.hpp"
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/by_type.hpp"
 #include "rheo/ops/pool.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::functional {
 namespace {
@@ -90,11 +92,6 @@ at::Tensor backward(const at::Tensor& rec, const at::Tensor& targets, const at::
   return summed ? grad.unsqueeze(0).expand(rec.sizes()) : grad;
 }
 
-template <class F>
-auto by_type(const at::Tensor& rec, F f) {
-  return rec.scalar_type() == at::kDouble ? f(double{}) : f(float{});
-}
-
 /// Losses of the samples, [B].
 struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& rec, const at::Tensor& targets,
@@ -102,7 +99,7 @@ struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
     const auto weight = given.value_or(at::Tensor());
     const Call what{"", static_cast<CrossEntropyOver>(over), scale};
     const at::AutoDispatchBelowADInplaceOrView below;
-    auto saved = by_type(
+    auto saved = ops::by_type(
         rec, [&](auto zero) { return functional::forward<decltype(zero)>(rec, targets, weight, what); });
     ctx->save_for_backward({rec, targets, weight, saved.log_sum, saved.pooled, saved.winner});
     ctx->saved_data["over"] = over;
@@ -121,7 +118,7 @@ struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
                     ctx->saved_data["scale"].toDouble()};
     const Saved saved{{}, s[3], s[4], s[5]};
     const at::AutoDispatchBelowADInplaceOrView below;
-    out[0] = by_type(s[0], [&](auto zero) {
+    out[0] = ops::by_type(s[0], [&](auto zero) {
       return functional::backward<decltype(zero)>(s[0], s[1], s[2], saved, grads[0], what);
     });
     return out;
@@ -132,7 +129,7 @@ at::Tensor cross_entropy(const at::Tensor& given, const at::Tensor& targets,
                          const CrossEntropyOptions& options, Call what) {
   detail::check_recording(what.name, "rec", given);
   if (options.population_code && !what.of_spikes) {
-    detail::refuse<ValueError>(what.name, "population_code must not be given: it is for spikes");
+    ops::refuse(what.name, "population_code must not be given: it is for spikes");
   }
   detail::check_population(what.name, options.population_code, options.num_classes, given.size(2));
   const auto rec = options.population_code ? detail::pooled(given, options.num_classes) : given;
@@ -143,8 +140,7 @@ at::Tensor cross_entropy(const at::Tensor& given, const at::Tensor& targets,
     weight = options.weight.detach().to(rec.device(), rec.scalar_type()).contiguous();
   const auto loss = CrossEntropyFunction::apply(rec.contiguous(), targets.contiguous(), weight,
                                                 static_cast<std::int64_t>(what.over), what.scale);
-  if (options.reduction == Reduction::none) return loss;
-  return options.reduction == Reduction::sum ? loss.sum() : loss.mean();
+  return detail::reduced(loss, options.reduction);
 }
 
 }  // namespace

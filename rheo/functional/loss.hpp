@@ -38,8 +38,7 @@ RHEO_API at::Tensor ce_max_membrane_loss(const at::Tensor& rec, const at::Tensor
                                          const CrossEntropyOptions& options = {});
 
 struct MseCountOptions {
-  double correct_rate =
-      1;  // spikes per step wanted of the target's neuron; T times it is cut to a whole number
+  double correct_rate = 1;  // spikes per step wanted of the target; T times it is cut to a whole number
   double incorrect_rate = 0;
   bool population_code = false;
   std::int64_t num_classes = 0;
@@ -63,10 +62,10 @@ RHEO_API at::Tensor mse_membrane_loss(const at::Tensor& mem, const at::Tensor& t
 
 struct MseTemporalOptions {
   bool target_is_time = false;  // targets are times, [B, C], or [F, B, C] with multi_spike; no weight then
-  std::vector<double> on_target{
-      0};  // step at which the target's neuron is to fire; with multi_spike its first F spikes
-  std::vector<double> off_target{
-      -1};               // the same for the others. Below zero: from the end, -1 is the last step
+  // Step at which the target's neuron is to fire, and the others; with multi_spike their first F spikes. Below zero: from
+  // the end, -1 is the last step.
+  std::vector<double> on_target{0};
+  std::vector<double> off_target{-1};
   double tolerance = 0;  // a time nearer to its target than this has no loss
   bool multi_spike = false;
   at::Tensor weight{};  // [C]

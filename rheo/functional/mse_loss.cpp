@@ -6,13 +6,13 @@
 
 #include "rheo/functional/detail/checks.hpp"
 #include "rheo/functional/detail/reduce.hpp"
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::functional {
 namespace {
 
 void check_finite(const char* name, const char* argument, double value) {
-  if (!std::isfinite(value)) detail::refuse<ValueError>(name, argument, " must be finite, got ", value);
+  if (!std::isfinite(value)) ops::refuse(name, argument, " must be finite, got ", value);
 }
 
 }  // namespace
@@ -32,9 +32,9 @@ at::Tensor mse_count_loss(const at::Tensor& spk, const at::Tensor& targets, cons
   if (options.population_code) counts = detail::pooled(counts, classes);
   const auto steps = static_cast<double>(spk.size(0));
   const auto wanted = [&](double rate) {
-    const double pool = options.population_code ? static_cast<double>(outputs) : 1;
-    return std::trunc(options.population_code ? steps * rate * pool / static_cast<double>(classes)
-                                              : steps * rate);
+    const double spikes = steps * rate;
+    if (!options.population_code) return std::trunc(spikes);
+    return std::trunc(spikes * static_cast<double>(outputs) / static_cast<double>(classes));
   };
   const auto target = detail::by_class(targets, classes, wanted(options.correct_rate),
                                        wanted(options.incorrect_rate), spk.options());
@@ -56,16 +56,14 @@ at::Tensor mse_membrane_loss(const at::Tensor& mem, const at::Tensor& targets,
     target = detail::by_class(targets, classes, options.on_target, options.off_target, mem.options());
   } else {
     if (options.weight.defined()) {
-      detail::refuse<ValueError>(name,
-                                 "weight must not be given with time_var_targets: a sample has no one class");
+      ops::refuse(name, "weight must not be given with time_var_targets: a sample has no one class");
     }
     const bool values = targets.defined() && targets.sizes() == mem.sizes();
     const bool labels =
         targets.defined() && targets.dim() == 2 && targets.size(0) == steps && targets.size(1) == batch;
     if (!values && !labels) {
-      detail::refuse<ValueError>(name, "targets must be [T, B] = [", steps, ", ", batch,
-                                 "] or the shape of mem, ", mem.sizes(), ", got ",
-                                 targets.defined() ? targets.sizes() : at::IntArrayRef());
+      ops::refuse(name, "targets must be [T, B] = [", steps, ", ", batch, "] or the shape of mem, ",
+                  mem.sizes(), ", got ", targets.defined() ? targets.sizes() : at::IntArrayRef());
     }
     if (values) {
       target = targets.to(mem.options());

@@ -10,23 +10,23 @@
 #include <cmath>
 
 #include "rheo/functional/detail/checks.hpp"
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::functional {
 namespace {
 
 void check(const char* name, const char* argument, const at::Tensor& rec) {
   if (!rec.defined() || rec.dim() < 1) {
-    detail::refuse<ValueError>(name, argument, " must be [T, B, ...], got ",
-                               rec.defined() ? rec.sizes() : at::IntArrayRef());
+    ops::refuse(name, argument, " must be [T, B, ...], got ",
+                rec.defined() ? rec.sizes() : at::IntArrayRef());
   }
   if (!rec.is_floating_point()) {
-    detail::refuse<TypeError>(name, argument, " must have a floating-point type, got ", rec.scalar_type());
+    ops::refuse<TypeError>(name, argument, " must have a floating-point type, got ", rec.scalar_type());
   }
 }
 
 void check_number(const char* name, const char* argument, double value) {
-  if (!std::isfinite(value)) detail::refuse<ValueError>(name, argument, " must be finite, got ", value);
+  if (!std::isfinite(value)) ops::refuse(name, argument, " must be finite, got ", value);
 }
 
 /// sign +1: above the bound, -1: below.
@@ -34,7 +34,7 @@ at::Tensor rate_bound(const char* name, const at::Tensor& spk, const RateBoundOp
   check(name, "spk", spk);
   check_number(name, "bound", o.bound);
   check_number(name, "Lambda", o.Lambda);
-  if (spk.numel() == 0) detail::refuse<ValueError>(name, "spk must not be empty, got ", spk.sizes());
+  if (spk.numel() == 0) ops::refuse(name, "spk must not be empty, got ", spk.sizes());
   auto rate = spk.mean(0);
   if (o.population && rate.dim() > 1) rate = rate.flatten(1).mean(1);
   return o.Lambda * (sign * (rate - o.bound)).clamp_min(0).square().mean();
@@ -61,9 +61,9 @@ at::Tensor membrane_penalty(const at::Tensor& mem, const MembranePenaltyOptions&
   check(name, "mem", mem);
   check_number(name, "Lambda", o.Lambda);
   if (!(o.lower <= o.upper)) {
-    detail::refuse<ValueError>(name, "upper must not be below lower, ", o.lower, ", got ", o.upper);
+    ops::refuse(name, "upper must not be below lower, ", o.lower, ", got ", o.upper);
   }
-  if (mem.numel() == 0) detail::refuse<ValueError>(name, "mem must not be empty, got ", mem.sizes());
+  if (mem.numel() == 0) ops::refuse(name, "mem must not be empty, got ", mem.sizes());
   return o.Lambda * (mem - mem.detach().clamp(o.lower, o.upper)).square().mean();
 }
 

@@ -6,8 +6,9 @@
 
 #include "rheo/functional/detail/checks.hpp"
 #include "rheo/kernels/first_spike.hpp"
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/by_type.hpp"
 #include "rheo/ops/pool.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::functional {
 namespace {
@@ -54,7 +55,7 @@ struct SpikeTimeFunction : torch::autograd::Function<SpikeTimeFunction> {
       over_columns(steps, columns,
                    [&](auto begin, auto end) { kernels::first_spike_forward(call, begin, end); });
     };
-    spk.scalar_type() == at::kDouble ? run(double{}) : run(float{});
+    ops::by_type(spk, run);
     ctx->save_for_backward({step});
     ctx->saved_data["sizes"] = spk.sizes().vec();
     return time;
@@ -78,7 +79,7 @@ struct SpikeTimeFunction : torch::autograd::Function<SpikeTimeFunction> {
       over_columns(sizes[0], columns,
                    [&](auto begin, auto end) { kernels::first_spike_backward(call, begin, end); });
     };
-    grad.scalar_type() == at::kDouble ? run(double{}) : run(float{});
+    ops::by_type(grad, run);
     return {grad, {}};
   }
 };
@@ -87,7 +88,7 @@ struct SpikeTimeFunction : torch::autograd::Function<SpikeTimeFunction> {
 
 at::Tensor spike_time(const at::Tensor& spk, std::int64_t count) {
   detail::check_recording("spike_time", "spk", spk);
-  if (count < 1) detail::refuse<ValueError>("spike_time", "count must be at least 1, got ", count);
+  if (count < 1) ops::refuse("spike_time", "count must be at least 1, got ", count);
   const auto time = SpikeTimeFunction::apply(spk.contiguous(), count);
   return count == 1 ? time.squeeze(0) : time;
 }

@@ -9,7 +9,7 @@
 #include "rheo/functional/detail/checks.hpp"
 #include "rheo/functional/detail/reduce.hpp"
 #include "rheo/functional/spike_time.hpp"
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::functional {
 namespace {
@@ -21,25 +21,25 @@ at::Tensor wanted_times(const char* name, const at::Tensor& spk, const at::Tenso
   const auto steps = static_cast<double>(spk.size(0));
   at::Tensor wanted;
   if (o.target_is_time) {
-    if (o.weight.defined()) detail::refuse<ValueError>(name, "weight must not be given with target_is_time");
+    if (o.weight.defined()) ops::refuse(name, "weight must not be given with target_is_time");
     const bool fits = targets.defined() && targets.dim() == (o.multi_spike ? 3 : 2) &&
-                      targets.size(-1) == classes && targets.size(-2) == batch && targets.size(0) > 0;
-    if (!fits && !(targets.defined() && targets.numel() == 0 && batch == 0)) {
-      detail::refuse<ValueError>(name, "targets must be times, ", o.multi_spike ? "[F, B, C]" : "[B, C]",
-                                 " with B = ", batch, " and C = ", classes, ", got ",
-                                 targets.defined() ? targets.sizes() : at::IntArrayRef());
+                      targets.size(-1) == classes && targets.size(-2) == batch &&
+                      (!o.multi_spike || targets.size(0) > 0);
+    if (!fits) {
+      ops::refuse(name, "targets must be times, ", o.multi_spike ? "[F, B, C]" : "[B, C]",
+                  " with B = ", batch, " and C = ", classes, ", got ",
+                  targets.defined() ? targets.sizes() : at::IntArrayRef());
     }
     wanted = targets.to(spk.options());
   } else {
     detail::check_labels(name, targets, batch, classes);
     detail::check_weight(name, o.weight, classes);
     if (o.on_target.size() != o.off_target.size() || o.on_target.empty()) {
-      detail::refuse<ValueError>(name, "off_target must have as many times as on_target, ",
-                                 o.on_target.size(), ", got ", o.off_target.size());
+      ops::refuse(name, "off_target must have as many times as on_target, ", o.on_target.size(), ", got ",
+                  o.off_target.size());
     }
     if (!o.multi_spike && o.on_target.size() != 1) {
-      detail::refuse<ValueError>(name, "on_target must be one time without multi_spike, got ",
-                                 o.on_target.size());
+      ops::refuse(name, "on_target must be one time without multi_spike, got ", o.on_target.size());
     }
     std::vector<at::Tensor> each;
     for (std::size_t f = 0; f < o.on_target.size(); ++f) {
@@ -57,7 +57,7 @@ at::Tensor mse_temporal_loss(const at::Tensor& spk, const at::Tensor& targets,
   constexpr auto name = "mse_temporal_loss";
   detail::check_recording(name, "spk", spk);
   if (!(options.tolerance >= 0)) {
-    detail::refuse<ValueError>(name, "tolerance must not be negative, got ", options.tolerance);
+    ops::refuse(name, "tolerance must not be negative, got ", options.tolerance);
   }
   const auto wanted = wanted_times(name, spk, targets, options);
   auto time = spike_time(spk, options.multi_spike ? wanted.size(0) : 1);

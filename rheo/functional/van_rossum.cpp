@@ -2,16 +2,15 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mean.h>
-#include <ATen/ops/sum.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 
-#include "rheo/functional/detail/checks.hpp"
+#include "rheo/functional/detail/reduce.hpp"
 #include "rheo/kernels/van_rossum.hpp"
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/by_type.hpp"
 #include "rheo/ops/pool.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::functional {
 namespace {
@@ -50,7 +49,7 @@ struct VanRossumFunction : torch::autograd::Function<VanRossumFunction> {
         kernels::van_rossum_forward(call, begin, end);
       });
     };
-    a.scalar_type() == at::kDouble ? run(double{}) : run(float{});
+    ops::by_type(a, run);
     ctx->save_for_backward({trace});
     ctx->saved_data["tau"] = tau;
     return distance;
@@ -74,7 +73,7 @@ struct VanRossumFunction : torch::autograd::Function<VanRossumFunction> {
         kernels::van_rossum_backward(call, begin, end);
       });
     };
-    trace.scalar_type() == at::kDouble ? run(double{}) : run(float{});
+    ops::by_type(trace, run);
     return {ctx->needs_input_grad(0) ? grad : at::Tensor(),
             ctx->needs_input_grad(1) ? grad.neg() : at::Tensor(),
             {}};
@@ -87,30 +86,28 @@ at::Tensor van_rossum_distance(const at::Tensor& spk, const at::Tensor& wanted,
                                const VanRossumOptions& options) {
   constexpr auto name = "van_rossum_distance";
   if (!spk.defined() || spk.dim() < 2 || spk.size(0) < 1 || spk.size(1) < 1) {
-    detail::refuse<ValueError>(name, "spk must be [T, B, ...] with T and B > 0, got ",
-                               spk.defined() ? spk.sizes() : at::IntArrayRef());
+    ops::refuse(name, "spk must be [T, B, ...] with T and B > 0, got ",
+                spk.defined() ? spk.sizes() : at::IntArrayRef());
   }
   if (spk.scalar_type() != at::kFloat && spk.scalar_type() != at::kDouble) {
-    detail::refuse<TypeError>(name, "spk must be float32 or float64, got ", spk.scalar_type());
+    ops::refuse<TypeError>(name, "spk must be float32 or float64, got ", spk.scalar_type());
   }
   if (!wanted.defined() || wanted.sizes() != spk.sizes()) {
-    detail::refuse<ValueError>(name, "wanted must have the shape of spk, ", spk.sizes(), ", got ",
-                               wanted.defined() ? wanted.sizes() : at::IntArrayRef());
+    ops::refuse(name, "wanted must have the shape of spk, ", spk.sizes(), ", got ",
+                wanted.defined() ? wanted.sizes() : at::IntArrayRef());
   }
   if (wanted.scalar_type() != spk.scalar_type()) {
-    detail::refuse<TypeError>(name, "wanted must be ", spk.scalar_type(), " as spk is, got ",
-                              wanted.scalar_type());
+    ops::refuse<TypeError>(name, "wanted must be ", spk.scalar_type(), " as spk is, got ",
+                           wanted.scalar_type());
   }
   if (!spk.is_cpu() || !wanted.is_cpu()) {
-    detail::refuse<ValueError>(name, "spk and wanted must be on the CPU, got ", spk.device(), " and ",
-                               wanted.device());
+    ops::refuse(name, "spk and wanted must be on the CPU, got ", spk.device(), " and ", wanted.device());
   }
   if (!(options.tau > 0) || !std::isfinite(options.tau)) {
-    detail::refuse<ValueError>(name, "tau must be above 0, got ", options.tau);
+    ops::refuse(name, "tau must be above 0, got ", options.tau);
   }
   const auto distance = VanRossumFunction::apply(spk.contiguous(), wanted.contiguous(), options.tau);
-  if (options.reduction == Reduction::none) return distance;
-  return options.reduction == Reduction::sum ? distance.sum() : distance.mean();
+  return detail::reduced(distance, options.reduction);
 }
 
 }  // namespace rheo::functional

@@ -10,19 +10,14 @@
 #include <algorithm>
 
 #include "rheo/kernels/associative.hpp"
-#include "rheo/ops/error.hpp"
 #include "rheo/ops/pool.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::ops {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-template <class... Args>
-[[noreturn]] void refuse(const Args&... args) {
-  throw ValueError(c10::str("[associative] ", args...));
-}
 
 // The tensors of a call, in the order of the autograd function's arguments.
 enum Argument { at_v, at_k, at_a, at_q, at_state, at_threshold, at_graded, arguments };
@@ -154,15 +149,15 @@ struct AssociativeFunction : torch::autograd::Function<AssociativeFunction> {
 };
 
 void check(const AssociativeCall& c) {
-  if (c.v.dim() != 3) refuse("v must have shape [T, B, d], got ", c.v.sizes());
+  if (c.v.dim() != 3) refuse("associative", "v must have shape [T, B, d], got ", c.v.sizes());
   const auto steps = c.v.size(0), batch = c.v.size(1), d = c.v.size(2);
   if (c.k.dim() != 3 || c.k.size(0) != steps || c.k.size(1) != batch) {
-    refuse("k must have shape [", steps, ", ", batch, ", n], got ", c.k.sizes());
+    refuse("associative", "k must have shape [", steps, ", ", batch, ", n], got ", c.k.sizes());
   }
   const auto n = c.k.size(2);
   const auto want = [](const char* name, const at::Tensor& t, std::initializer_list<std::int64_t> sizes) {
     if (t.sizes() != at::IntArrayRef(sizes)) {
-      refuse(name, " must have shape ", at::IntArrayRef(sizes), ", got ", t.sizes());
+      refuse("associative", name, " must have shape ", at::IntArrayRef(sizes), ", got ", t.sizes());
     }
   };
   want("a", c.a, {steps, batch, n});
@@ -176,13 +171,13 @@ void check(const AssociativeCall& c) {
     if (!t->defined()) continue;
     if (t->scalar_type() != c.v.scalar_type() ||
         (t->scalar_type() != at::kFloat && t->scalar_type() != at::kDouble)) {
-      refuse(name, " must be float32 or float64, all of one type, got ", t->scalar_type());
+      refuse("associative", name, " must be float32 or float64, all of one type, got ", t->scalar_type());
     }
-    if (!t->is_cpu()) refuse(name, " must be on the CPU, got ", t->device());
+    if (!t->is_cpu()) refuse("associative", name, " must be on the CPU, got ", t->device());
   }
   for (const auto& [name, t] : {all[5], all[6]}) {
     if (t->numel() != 1 && t->numel() != d * n) {
-      refuse(name, " must have 1 or ", d * n, " elements, got ", t->numel());
+      refuse("associative", name, " must have 1 or ", d * n, " elements, got ", t->numel());
     }
   }
 }

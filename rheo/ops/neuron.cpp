@@ -276,8 +276,12 @@ NeuronOutputs neuron_backward_op(std::string_view kind, const std::optional<at::
 }  // namespace detail
 
 NeuronResult neuron(const NeuronCall& call) {
-  auto constants = call.constants;
-  if (call.slope.defined()) constants.push_back(call.slope);
+  std::vector<at::Tensor> with_slope;
+  if (call.slope.defined()) {
+    with_slope = call.constants;
+    with_slope.push_back(call.slope);
+  }
+  const auto& constants = call.slope.defined() ? with_slope : call.constants;
   auto [spk, traces, state] = detail::neuron_op(
       call.kind, call.x, call.state, constants, call.steps, static_cast<std::int64_t>(call.reset),
       call.reset_delay, to_string(call.surrogate.kind), call.surrogate.args, call.traces ? 1 : 0);

@@ -11,19 +11,14 @@
 #include <algorithm>
 
 #include "rheo/kernels/window.hpp"
-#include "rheo/ops/error.hpp"
 #include "rheo/ops/pool.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::ops {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-template <class... Args>
-[[noreturn]] void refuse(const Args&... args) {
-  throw ValueError(c10::str("[leaky_window] ", args...));
-}
 
 /// decay^k for k < K: [K] or [K, N]. In double, so that the last power is as good as the first.
 at::Tensor powers_of(const at::Tensor& decay, std::int64_t window) {
@@ -133,21 +128,21 @@ struct WindowFunction : torch::autograd::Function<WindowFunction> {
 
 LeakyWindow leaky_window(const at::Tensor& x, const at::Tensor& decay, std::int64_t window,
                          const at::Tensor& past) {
-  if (window < 1) refuse("window must be at least 1, got ", window);
-  if (x.dim() < 1) refuse("x must have a time dimension, [T, ...], got shape ", x.sizes());
+  if (window < 1) refuse("leaky_window", "window must be at least 1, got ", window);
+  if (x.dim() < 1) refuse("leaky_window", "x must have a time dimension, [T, ...], got shape ", x.sizes());
   if (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble) {
-    refuse("x must be float32 or float64, got ", x.scalar_type());
+    refuse("leaky_window", "x must be float32 or float64, got ", x.scalar_type());
   }
   if (decay.scalar_type() != x.scalar_type()) {
-    refuse("decay must be ", x.scalar_type(), " as x is, got ", decay.scalar_type());
+    refuse("leaky_window", "decay must be ", x.scalar_type(), " as x is, got ", decay.scalar_type());
   }
   if (decay.numel() != 1 && (decay.dim() != 1 || x.dim() < 2 || decay.numel() != x.size(-1))) {
-    refuse("decay must have 1 or ", x.size(-1), " elements, got ", decay.numel());
+    refuse("leaky_window", "decay must have 1 or ", x.size(-1), " elements, got ", decay.numel());
   }
   auto rows = x.sizes().vec();
   rows[0] = window - 1;
   if (past.defined() && past.sizes() != at::IntArrayRef(rows)) {
-    refuse("past must have shape ", at::IntArrayRef(rows), ", got ", past.sizes());
+    refuse("leaky_window", "past must have shape ", at::IntArrayRef(rows), ", got ", past.sizes());
   }
   LeakyWindow out;
   out.mem = WindowFunction::apply(x, decay, past.defined() ? std::optional(past) : std::nullopt, window);

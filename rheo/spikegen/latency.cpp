@@ -10,27 +10,23 @@
 #include <ATen/ops/max.h>
 #include <ATen/ops/min.h>
 #include <ATen/ops/round.h>
-#include <c10/util/StringUtil.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/by_type.hpp"
 #include "rheo/ops/pool.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::spikegen {
 namespace {
 
-template <class... Args>
-[[noreturn]] void refuse(const char* op, const Args&... args) {
-  throw ValueError(c10::str('[', op, "] ", args...));
-}
+using ops::refuse;
 
 void check_data(const char* op, const char* argument, const at::Tensor& data) {
   if (!data.defined()) refuse(op, argument, " must be a tensor, got an undefined one");
   if (data.scalar_type() != at::kFloat && data.scalar_type() != at::kDouble) {
-    throw TypeError(
-        c10::str('[', op, "] ", argument, " must be float32 or float64, got ", data.scalar_type()));
+    refuse<TypeError>(op, argument, " must be float32 or float64, got ", data.scalar_type());
   }
   if (!data.is_cpu()) refuse(op, argument, " must be on the CPU, got ", data.device());
 }
@@ -88,15 +84,7 @@ at::Tensor spikes_at(const at::Tensor& step, const at::Tensor& keep, std::int64_
   });
 }
 
-template <class F>
-auto by_type(const at::Tensor& x, F f) {
-  return x.scalar_type() == at::kDouble ? f(double{}) : f(float{});
-}
-
-}  // namespace
-
-at::Tensor latency_code_linear(const at::Tensor& data, const LatencyOptions& o) {
-  check_code("latency_code_linear", data, o);
+at::Tensor linear_times(const at::Tensor& data, const LatencyOptions& o) {
   const auto x = data.detach();
   const auto first = static_cast<double>(o.first_spike_time), last = static_cast<double>(o.num_steps - 1);
   const double tau = o.normalize ? last - first : o.tau;
@@ -108,8 +96,7 @@ at::Tensor latency_code_linear(const at::Tensor& data, const LatencyOptions& o) 
   return time;
 }
 
-at::Tensor latency_code_log(const at::Tensor& data, const LatencyOptions& o) {
-  check_code("latency_code_log", data, o);
+at::Tensor log_times(const at::Tensor& data, const LatencyOptions& o) {
   const auto first = static_cast<double>(o.first_spike_time), last = static_cast<double>(o.num_steps - 1);
   const auto x = data.detach().clamp_min(o.threshold + o.epsilon);
   auto time = o.tau * (x / (x - o.threshold)).log() + first;
@@ -117,9 +104,21 @@ at::Tensor latency_code_log(const at::Tensor& data, const LatencyOptions& o) {
   return time;
 }
 
+}  // namespace
+
+at::Tensor latency_code_linear(const at::Tensor& data, const LatencyOptions& o) {
+  check_code("latency_code_linear", data, o);
+  return linear_times(data, o);
+}
+
+at::Tensor latency_code_log(const at::Tensor& data, const LatencyOptions& o) {
+  check_code("latency_code_log", data, o);
+  return log_times(data, o);
+}
+
 std::pair<at::Tensor, at::Tensor> latency_code(const at::Tensor& data, const LatencyOptions& o) {
   check_code("latency_code", data, o);
-  return {o.linear ? latency_code_linear(data, o) : latency_code_log(data, o), data.detach().lt(o.threshold)};
+  return {o.linear ? linear_times(data, o) : log_times(data, o), data.detach().lt(o.threshold)};
 }
 
 at::Tensor latency(const at::Tensor& data, const LatencyOptions& o) {
@@ -140,7 +139,7 @@ at::Tensor latency(const at::Tensor& data, const LatencyOptions& o) {
            " (normalize fits them in, bypass drops them), got ", steps);
   }
   if (o.interpolate) return latency_interpolate(time, steps, o.on_target, o.off_target);
-  return by_type(step, [&]<class T>(T) {
+  return ops::by_type(step, [&]<class T>(T) {
     return spikes_at<T>(step, o.clip ? below.logical_not() : at::Tensor(), steps, o.on_target, o.off_target);
   });
 }
@@ -153,7 +152,7 @@ at::Tensor latency_interpolate(const at::Tensor& spike_time, std::int64_t num_st
   if (!(on_target >= off_target))
     refuse(op, "on_target must not be below off_target, ", off_target, ", got ", on_target);
   const auto step = spike_time.detach().round().contiguous();
-  return by_type(step, [&]<class T>(T) {
+  return ops::by_type(step, [&]<class T>(T) {
     const T* s = step.const_data_ptr<T>();
     const T on = static_cast<T>(on_target), off = static_cast<T>(off_target);
     const T steps = static_cast<T>(num_steps);

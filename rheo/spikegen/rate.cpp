@@ -5,42 +5,40 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/isnan.h>
 #include <ATen/ops/zeros.h>
-#include <c10/util/StringUtil.h>
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "rheo/core/random.hpp"
-#include "rheo/ops/error.hpp"
 #include "rheo/ops/pool.hpp"
+#include "rheo/ops/refuse.hpp"
 #include "rheo/ops/seed.hpp"
 #include "rheo/spikegen/rate_conv.hpp"
 
 namespace rheo::spikegen {
 namespace {
 
-template <class... Args>
-[[noreturn]] void refuse(const Args&... args) {
-  throw ValueError(c10::str("[rate] ", args...));
-}
+using ops::refuse;
 
 void check(const at::Tensor& data, const RateOptions& o) {
-  if (!data.defined()) refuse("data must be a tensor, got an undefined one");
+  if (!data.defined()) refuse("rate", "data must be a tensor, got an undefined one");
   if (!data.is_floating_point()) {
-    throw TypeError(c10::str("[rate] data must have a floating-point type, got ", data.scalar_type()));
+    refuse<TypeError>("rate", "data must have a floating-point type, got ", data.scalar_type());
   }
-  if (!data.is_cpu()) refuse("data must be on the CPU, got ", data.device());
-  if (o.first_spike_time < 0) refuse("first_spike_time must not be negative, got ", o.first_spike_time);
-  if (o.num_steps < 0) refuse("num_steps must not be negative, got ", o.num_steps);
+  if (!data.is_cpu()) refuse("rate", "data must be on the CPU, got ", data.device());
+  if (o.first_spike_time < 0)
+    refuse("rate", "first_spike_time must not be negative, got ", o.first_spike_time);
+  if (o.num_steps < 0) refuse("rate", "num_steps must not be negative, got ", o.num_steps);
   if (o.time_var_input) {
-    if (o.num_steps != 0) refuse("num_steps must not be given with time_var_input, got ", o.num_steps);
-    if (data.dim() < 1) refuse("data must be [T, ...] with time_var_input, got []");
+    if (o.num_steps != 0)
+      refuse("rate", "num_steps must not be given with time_var_input, got ", o.num_steps);
+    if (data.dim() < 1) refuse("rate", "data must be [T, ...] with time_var_input, got []");
     return;
   }
-  if (o.num_steps == 0) refuse("num_steps must be given, or time_var_input be true, got 0");
+  if (o.num_steps == 0) refuse("rate", "num_steps must be given, or time_var_input be true, got 0");
   if (o.first_spike_time > o.num_steps - 1) {
-    refuse("first_spike_time must be below num_steps, ", o.num_steps, ", got ", o.first_spike_time);
+    refuse("rate", "first_spike_time must be below num_steps, ", o.num_steps, ", got ", o.first_spike_time);
   }
 }
 
@@ -98,7 +96,8 @@ at::Tensor rate(const at::Tensor& data, const RateOptions& o) {
   auto p = narrow ? x.to(at::kFloat) : x;
   if (o.gain != 1 || o.offset != 0) p = p * o.gain + o.offset;
   p = p.contiguous();
-  if (p.isnan().any().item<bool>()) refuse("data must be probabilities after gain and offset, got NaN");
+  if (p.isnan().any().item<bool>())
+    refuse("rate", "data must be probabilities after gain and offset, got NaN");
   const auto seed = o.seed ? *o.seed : ops::draw_seed();
   const auto spk = p.scalar_type() == at::kDouble ? encode<double>(p, o, seed) : encode<float>(p, o, seed);
   return narrow ? spk.to(x.scalar_type()) : spk;

@@ -15,9 +15,8 @@ struct RateOptions {
   std::int64_t num_steps = 0;  // T; not with time_var_input
   double gain = 1;
   double offset = 0;
-  std::int64_t first_spike_time =
-      0;                        // no spikes before; with time_var_input that many silent steps come first
-  bool time_var_input = false;  // data is [T, ...] already, and gain and offset are not applied
+  std::int64_t first_spike_time = 0;  // silent steps before; time_var_input: that many more than data has
+  bool time_var_input = false;        // data is [T, ...] already, and gain and offset are not applied
   std::optional<std::uint64_t> seed{};
 };
 /// Spikes (0 or 1), [num_steps, ...] in data's type: float, double, half or bfloat16, on the CPU. Without a seed one is drawn

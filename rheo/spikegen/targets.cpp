@@ -9,22 +9,18 @@
 #include <ATen/ops/sort.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
-#include <c10/util/StringUtil.h>
 
 #include <cmath>
 
 #include "rheo/core/random.hpp"
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/refuse.hpp"
 #include "rheo/ops/seed.hpp"
 #include "rheo/spikegen/one_hot.hpp"
 
 namespace rheo::spikegen {
 namespace {
 
-template <class... Args>
-[[noreturn]] void refuse(const char* op, const Args&... args) {
-  throw ValueError(c10::str('[', op, "] ", args...));
-}
+using ops::refuse;
 
 void check_pattern(const char* op, const std::string& pattern) {
   if (pattern != "regular" && pattern != "uniform" && pattern != "poisson")

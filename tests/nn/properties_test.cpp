@@ -10,10 +10,12 @@
 #include <thread>
 
 #include "rheo/rheo.hpp"
+#include "tests/nn/refuses.hpp"
 
 namespace {
 
 using rheo::Reset;
+using rheo::test::refuses;
 using Layer = std::shared_ptr<rheo::nn::SpikingImpl>;
 constexpr double graded = 1.75;
 
@@ -24,10 +26,6 @@ struct Kind {
   bool resets = true;
   double spike = graded;  // what one is worth
 };
-
-bool refuses(const rheo::NeuronDescription& n, const std::string& option) {
-  return std::find(n.refuses.begin(), n.refuses.end(), option) != n.refuses.end();
-}
 
 std::vector<Kind> kinds() {
   std::vector<Kind> all;

@@ -10,6 +10,7 @@
 #include "rheo/nn/slstm.hpp"
 #include "rheo/nn/state_leaky.hpp"
 #include "tests/error_of.hpp"
+#include "tests/nn/refuses.hpp"
 #include "tests/surrogate_formulas.hpp"
 
 namespace {
@@ -19,6 +20,7 @@ using rheo::Surrogate;
 using rheo::nn::Leaky;
 using rheo::nn::Neuron;
 using rheo::test::error_of;
+using rheo::test::refuses;
 using torch::Tensor;
 namespace surrogate = rheo::surrogate;
 
@@ -26,10 +28,6 @@ namespace surrogate = rheo::surrogate;
 Neuron make(const rheo::NeuronDescription& neuron, NeuronOptions options) {
   if (neuron.name == "Lapicque") options.params.emplace_back("beta", 0.8);
   return rheo::nn::make_neuron(neuron.name, std::move(options));
-}
-
-bool refuses(const rheo::NeuronDescription& neuron, const std::string& option) {
-  return std::find(neuron.refuses.begin(), neuron.refuses.end(), option) != neuron.refuses.end();
 }
 
 /// What the neuron's last spikes are fired by, minus the threshold, from the recorded membranes [T, ...].

@@ -1,43 +1,42 @@
 #include "rheo/functional/detail/checks.hpp"
 
-#include "rheo/ops/error.hpp"
+#include "rheo/ops/refuse.hpp"
 
 namespace rheo::functional::detail {
 
 void check_recording(const char* name, const char* argument, const at::Tensor& rec) {
   if (!rec.defined() || rec.dim() != 3 || rec.size(2) < 1) {
-    refuse<ValueError>(name, argument, " must be [T, B, C] with C > 0, got ",
-                       rec.defined() ? rec.sizes() : at::IntArrayRef());
+    ops::refuse(name, argument, " must be [T, B, C] with C > 0, got ",
+                rec.defined() ? rec.sizes() : at::IntArrayRef());
   }
-  if (rec.size(0) < 1) refuse<ValueError>(name, argument, " must have a time step, got T = 0");
+  if (rec.size(0) < 1) ops::refuse(name, argument, " must have a time step, got T = 0");
   if (rec.scalar_type() != at::kFloat && rec.scalar_type() != at::kDouble) {
-    refuse<TypeError>(name, argument, " must be float32 or float64, got ", rec.scalar_type());
+    ops::refuse<TypeError>(name, argument, " must be float32 or float64, got ", rec.scalar_type());
   }
-  if (!rec.is_cpu()) refuse<ValueError>(name, argument, " must be on the CPU, got ", rec.device());
+  if (!rec.is_cpu()) ops::refuse(name, argument, " must be on the CPU, got ", rec.device());
 }
 
 void check_labels(const char* name, const at::Tensor& targets, std::int64_t batch, std::int64_t classes) {
   if (!targets.defined() || targets.dim() != 1 || targets.size(0) != batch) {
-    refuse<ValueError>(name, "targets must be [B] = [", batch, "], got ",
-                       targets.defined() ? targets.sizes() : at::IntArrayRef());
+    ops::refuse(name, "targets must be [B] = [", batch, "], got ",
+                targets.defined() ? targets.sizes() : at::IntArrayRef());
   }
   if (targets.scalar_type() != at::kLong || !targets.is_cpu()) {
-    refuse<TypeError>(name, "targets must be int64 on the CPU, got ", targets.scalar_type(), " on ",
-                      targets.device());
+    ops::refuse<TypeError>(name, "targets must be int64 on the CPU, got ", targets.scalar_type(), " on ",
+                           targets.device());
   }
   const auto c = targets.contiguous();
   const auto* y = c.const_data_ptr<std::int64_t>();
   for (std::int64_t b = 0; b < c.numel(); ++b) {
     if (y[b] < 0 || y[b] >= classes) {
-      refuse<ValueError>(name, "targets must be below the number of classes, ", classes, ", got ", y[b],
-                         " at ", b);
+      ops::refuse(name, "targets must be below the number of classes, ", classes, ", got ", y[b], " at ", b);
     }
   }
 }
 
 void check_weight(const char* name, const at::Tensor& weight, std::int64_t classes) {
   if (weight.defined() && (weight.dim() != 1 || weight.size(0) != classes)) {
-    refuse<ValueError>(name, "weight must have one element per class, ", classes, ", got ", weight.sizes());
+    ops::refuse(name, "weight must have one element per class, ", classes, ", got ", weight.sizes());
   }
 }
 
@@ -45,16 +44,15 @@ void check_population(const char* name, bool population_code, std::int64_t num_c
                       std::int64_t outputs) {
   if (!population_code) {
     if (num_classes != 0) {
-      refuse<ValueError>(name, "num_classes must not be given without population_code, got ", num_classes);
+      ops::refuse(name, "num_classes must not be given without population_code, got ", num_classes);
     }
     return;
   }
   if (num_classes <= 0) {
-    refuse<ValueError>(name, "num_classes must be given with population_code, and above 0, got ",
-                       num_classes);
+    ops::refuse(name, "num_classes must be given with population_code, and above 0, got ", num_classes);
   }
   if (outputs % num_classes != 0) {
-    refuse<ValueError>(name, "num_classes must divide the ", outputs, " outputs, got ", num_classes);
+    ops::refuse(name, "num_classes must divide the ", outputs, " outputs, got ", num_classes);
   }
 }
 

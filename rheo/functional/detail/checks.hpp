@@ -2,14 +2,8 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <c10/util/StringUtil.h>
 
 namespace rheo::functional::detail {
-
-template <class Error, class... Args>
-[[noreturn]] void refuse(const char* name, const Args&... args) {
-  throw Error(c10::str('[', name, "] ", args...));
-}
 
 /// rec [T, B, C] with T, C > 0, float32 or float64, on the CPU.
 void check_recording(const char* name, const char* argument, const at::Tensor& rec);

@@ -1,6 +1,7 @@
 // The end of a loss: weights by sample, then the reduction.
 #pragma once
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/mean.h>
