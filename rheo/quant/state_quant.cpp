@@ -1,36 +1,31 @@
 #include "rheo/quant/state_quant.hpp"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/bucketize.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
+#include "rheo/kernels/levels.hpp"
+#include "rheo/ops/by_type.hpp"
 #include "rheo/ops/error.hpp"
+#include "rheo/ops/pool.hpp"
+#include "rheo/quant/detail/straight_through.hpp"
 
 namespace rheo::quant {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
+constexpr std::int64_t grain_elements = 16384;
 
 template <class Value>
 [[noreturn]] void refuse(const char* name, const char* rule, const Value& got) {
   throw ValueError(c10::str("[state_quant] ", name, " must be ", rule, ", got ", got));
 }
-
-struct Nearest : torch::autograd::Function<Nearest> {
-  static at::Tensor forward(AutogradContext*, const at::Tensor& x, const at::Tensor& levels,
-                            const at::Tensor& borders) {
-    const auto at = at::bucketize(x, borders);
-    return at::where(x.isnan(), x, levels.index({at}));
-  }
-  static variable_list backward(AutogradContext*, variable_list grads) { return {grads[0], {}, {}}; }
-};
 
 /// 1 + m + ... + m^(n-1) for n = 0 ... count
 std::vector<double> geometric(double m, int count) {
@@ -79,17 +74,52 @@ StateQuant::StateQuant(const StateQuantOptions& o) {
     levels = uneven(o, count, low, high);
   }
   std::sort(levels.begin(), levels.end());
-  std::vector<double> borders;
-  for (std::size_t i = 1; i < levels.size(); ++i) borders.push_back((levels[i - 1] + levels[i]) / 2);
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  std::vector<double> edges = {none};
+  for (std::size_t i = 1; i < levels.size(); ++i) edges.push_back((levels[i - 1] + levels[i]) / 2);
+  edges.push_back(none);
   levels_ = at::tensor(levels, at::kDouble);
-  borders_ = at::tensor(borders, at::kDouble);
+  edges_ = at::tensor(edges, at::kDouble);
+  levels_float_ = levels_.to(at::kFloat);
+  edges_float_ = edges_.to(at::kFloat);
+  // Borders nearer than rounding moves them are searched for.
+  const double step = (high - low) / (count - 1);
+  const double rounding = std::numeric_limits<float>::epsilon() * std::max(std::abs(low), std::abs(high));
+  low_ = low;
+  if (o.uniform && step > 16 * rounding) per_step_ = 1 / step;
+}
+
+at::Tensor StateQuant::nearest(const at::Tensor& x) const {
+  if (!x.is_cpu() || (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble)) {
+    const auto like = x.options().requires_grad(false);
+    const auto borders = edges_.slice(0, 1, edges_.size(0) - 1).to(like);
+    return at::where(x.isnan(), x, levels_.to(like).index({at::bucketize(x.contiguous(), borders)}));
+  }
+  const auto c = x.contiguous();
+  auto out = ops::recycled_empty(c.sizes(), c.scalar_type());
+  const auto run = [&]<class T>(T) {
+    constexpr bool single = sizeof(T) == 4;
+    kernels::LevelsCall<T> call;
+    call.count = static_cast<std::int32_t>(levels_.numel());
+    call.levels = (single ? levels_float_ : levels_).const_data_ptr<T>();
+    call.edges = (single ? edges_float_ : edges_).const_data_ptr<T>();
+    call.even = per_step_ > 0;
+    call.low = static_cast<T>(low_);
+    call.per_step = static_cast<T>(per_step_);
+    call.x = c.const_data_ptr<T>();
+    call.out = out.mutable_data_ptr<T>();
+    const auto kernel = kernels::level_kernels(kernels::chosen_isa());
+    at::parallel_for(0, c.numel(), grain_elements,
+                     [&](std::int64_t begin, std::int64_t end) { kernel(call, begin, end); });
+  };
+  ops::by_type(c, run);
+  return out;
 }
 
 at::Tensor StateQuant::operator()(const at::Tensor& x) const {
   if (function_) return function_(x);
   if (!levels_.defined()) return x;
-  const auto like = x.options().requires_grad(false);
-  return Nearest::apply(x, levels_.to(like), borders_.to(like));
+  return detail::straight_through(x, [this](const at::Tensor& t) { return nearest(t); });
 }
 
 }  // namespace rheo::quant

@@ -43,14 +43,20 @@ class RHEO_API StateQuant {
   explicit StateQuant(Function function) : function_(std::move(function)) {}
 
   bool given() const { return levels_.defined() || function_; }
-  /// The nearest level of each value, the lower of two as near. NaN stays NaN.
+  /// The nearest level of each value, the lower of two as near. NaN stays NaN. float32 and float64 on the CPU take one
+  /// kernel, whose work for a value is constant where levels are uniform, else num_bits comparisons.
   at::Tensor operator()(const at::Tensor& x) const;
   /// Rising, [2^num_bits], float64. Undefined for a function of the user's.
   const at::Tensor& levels() const { return levels_; }
 
  private:
+  at::Tensor nearest(const at::Tensor& x) const;
+
   at::Tensor levels_;
-  at::Tensor borders_;  // between one level and the next, [2^num_bits - 1], float64
+  at::Tensor
+      edges_;  // level k is that of values in (edges[k], edges[k+1]]; NaN at both ends. [2^num_bits + 1], float64
+  at::Tensor levels_float_, edges_float_;
+  double low_ = 0, per_step_ = 0;  // per_step > 0: levels[k] is low + k / per_step
   Function function_;
 };
 

@@ -70,6 +70,26 @@ TEST(StateQuant, EveryValueBecomesTheNearestLevel) {
   }
 }
 
+// Levels nearer than float32 tells apart, odd sizes, slices, other types.
+TEST(StateQuant, EveryWayToTheNearestLevelIsTheSame) {
+  torch::manual_seed(2);
+  for (const auto& o : {StateQuantOptions{}, StateQuantOptions{.num_bits = 3, .uniform = false},
+                        StateQuantOptions{.num_bits = 12, .threshold = 100, .lower_limit = -1.9999}}) {
+    const StateQuant quant(o);
+    const auto borders = (quant.levels().slice(0, 1) + quant.levels().slice(0, 0, -1)) / 2;
+    for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16}) {
+      for (const auto n : {1, 7, 17, 40001}) {
+        const auto middle = (quant.levels().min() + quant.levels().max()) / 2;
+        const auto width = quant.levels().max() - quant.levels().min();
+        const auto x = (middle + width * (torch::rand({2, n}, torch::kDouble) - 0.5) * 1.2).to(dtype);
+        const auto wanted = quant.levels().to(dtype).index({torch::bucketize(x, borders.to(dtype))});
+        EXPECT_TRUE(quant(x).equal(wanted)) << dtype << ' ' << n;
+        EXPECT_TRUE(quant(x.t()).equal(wanted.t()));
+      }
+    }
+  }
+}
+
 TEST(StateQuant, TheLowerOfTwoAsNear) {
   const StateQuant quant({.num_bits = 1, .threshold = 2, .upper_limit = 0});  // -2, 2
   EXPECT_TRUE(quant(torch::tensor({-0.5, 0.0, 0.5})).equal(torch::tensor({-2.0, -2.0, 2.0})));
