@@ -94,6 +94,7 @@ endfunction()
 
 # A kernel that is no neuron's: rheo/kernels/detail/<stem>.hpp, compiled once per instruction set, gives
 # rheo::<isa>::loops::<stem>_loops(), which is called as rheo::kernels::<stem>_<isa>().
+# What follows are further options for the compiler.
 function(rheo_add_kernel target stem type)
   foreach(isa IN LISTS RHEO_ISAS)
     set(source ${PROJECT_BINARY_DIR}/generated/rheo/kernels/${stem}.${isa}.cpp)
@@ -105,7 +106,7 @@ ${type} ${stem}_${isa}() { return loops::${stem}_loops(); }
 }
 ")
     set_source_files_properties(${source} PROPERTIES
-      COMPILE_OPTIONS "${RHEO_KERNEL_OPTIONS};${RHEO_ISA_OPTIONS_${isa}}" COMPILE_DEFINITIONS RHEO_ISA=${isa})
+      COMPILE_OPTIONS "${RHEO_KERNEL_OPTIONS};${RHEO_ISA_OPTIONS_${isa}};${ARGN}" COMPILE_DEFINITIONS RHEO_ISA=${isa})
     target_sources(${target} PRIVATE ${source})
   endforeach()
 endfunction()

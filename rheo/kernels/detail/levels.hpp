@@ -8,7 +8,7 @@ namespace rheo::inline RHEO_ISA::loops {
 
 using namespace ::rheo::kernels;
 
-/// Plain loops over arrays: compilers make vectors and gathers of them.
+/// Plain loops over arrays: left to the compiler.
 template <class T>
 void even_levels(const LevelsCall<T>& call, std::int64_t begin, std::int64_t end) noexcept {
   const T* const __restrict x = call.x;
@@ -39,7 +39,9 @@ void searched_levels(const LevelsCall<T>& call, std::int64_t begin, std::int64_t
     T* const __restrict out = call.out + from;
     for (std::int64_t i = 0; i < n; ++i) place[i] = 0;
     for (std::int32_t bit = call.count / 2; bit > 0; bit /= 2) {
-      for (std::int64_t i = 0; i < n; ++i) place[i] += edges[place[i] + bit] < x[i] ? bit : 0;
+      for (std::int64_t i = 0; i < n; ++i) {
+        place[i] += bit & -static_cast<std::int32_t>(edges[place[i] + bit] < x[i]);
+      }
     }
     for (std::int64_t i = 0; i < n; ++i) out[i] = x[i] != x[i] ? x[i] : levels[place[i]];
   }
