@@ -1,19 +1,12 @@
 #include "rheo/spikegen/rate.hpp"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/isnan.h>
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
-#include <cmath>
-#include <vector>
-
-#include "rheo/core/random.hpp"
-#include "rheo/ops/pool.hpp"
 #include "rheo/ops/refuse.hpp"
 #include "rheo/ops/seed.hpp"
+#include "rheo/spikegen/detail/draw.hpp"
 #include "rheo/spikegen/rate_conv.hpp"
 
 namespace rheo::spikegen {
@@ -42,44 +35,6 @@ void check(const at::Tensor& data, const RateOptions& o) {
   }
 }
 
-/// word < limit decides as bernoulli(word, p) does.
-template <class T>
-std::uint64_t limit_of(T p) {
-  if (p >= T(1)) return std::uint64_t{1} << 32;
-  return p > T(0) ? static_cast<std::uint64_t>(std::ceil(p * static_cast<T>(0x1p32))) : 0;
-}
-
-template <class T>
-at::Tensor encode(const at::Tensor& probabilities, const RateOptions& o, std::uint64_t seed) {
-  const auto columns = probabilities.numel();
-  const T* p = probabilities.const_data_ptr<T>();
-  std::vector<std::uint64_t> limits(static_cast<std::size_t>(columns));
-  for (std::int64_t i = 0; i < columns; ++i) limits[static_cast<std::size_t>(i)] = limit_of(p[i]);
-  std::vector<std::int64_t> sizes{o.num_steps};
-  sizes.insert(sizes.end(), probabilities.sizes().begin(), probabilities.sizes().end());
-  auto spk = ops::recycled_empty(sizes, probabilities.scalar_type());
-  T* out = spk.template mutable_data_ptr<T>();
-  const std::uint64_t* limit = limits.data();
-  const auto grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, columns));
-  at::parallel_for(0, o.num_steps, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (auto t = begin; t < end; ++t) {
-      T* row = out + t * columns;
-      if (t < o.first_spike_time) {
-        std::fill(row, row + columns, T(0));
-        continue;
-      }
-      const CounterRandom random{.seed = seed, .step = static_cast<std::uint64_t>(t)};
-      std::int64_t i = 0;
-      for (; i + 4 <= columns; i += 4) {
-        const PhiloxBlock words = random.block(static_cast<std::uint64_t>(i / 4));
-        for (int w = 0; w < 4; ++w) row[i + w] = words.word[w] < limit[i + w] ? T(1) : T(0);
-      }
-      for (; i < columns; ++i) row[i] = random.word(static_cast<std::uint64_t>(i)) < limit[i] ? T(1) : T(0);
-    }
-  });
-  return spk;
-}
-
 }  // namespace
 
 at::Tensor rate(const at::Tensor& data, const RateOptions& o) {
@@ -95,11 +50,10 @@ at::Tensor rate(const at::Tensor& data, const RateOptions& o) {
   const bool narrow = x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble;
   auto p = narrow ? x.to(at::kFloat) : x;
   if (o.gain != 1 || o.offset != 0) p = p * o.gain + o.offset;
-  p = p.contiguous();
-  if (p.isnan().any().item<bool>())
-    refuse("rate", "data must be probabilities after gain and offset, got NaN");
-  const auto seed = o.seed ? *o.seed : ops::draw_seed();
-  const auto spk = p.scalar_type() == at::kDouble ? encode<double>(p, o, seed) : encode<float>(p, o, seed);
+  auto sizes = p.sizes().vec();
+  sizes.insert(sizes.begin(), o.num_steps);
+  const auto spk = detail::draw_spikes(p, sizes, o.seed ? *o.seed : ops::draw_seed(), o.first_spike_time);
+  if (!spk.defined()) refuse("rate", "data must be probabilities after gain and offset, got NaN");
   return narrow ? spk.to(x.scalar_type()) : spk;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "rheo/core/random.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/spikegen/delta.hpp"
 #include "rheo/spikegen/latency.hpp"
@@ -111,23 +112,48 @@ TEST(Rate, NeighboursAndStepsAreIndependent) {
 }
 
 TEST(Rate, OneSeedOneResult) {
-  const auto x = torch::rand({3, 41});
-  const auto a = rate(x, {.num_steps = 50, .seed = 1});
+  const auto x = torch::rand({5, 1371});
+  const auto a = rate(x, {.num_steps = 150, .seed = 1});
   const auto threads = at::get_num_threads();
-  at::set_num_threads(1);
-  EXPECT_TRUE(a.equal(rate(x, {.num_steps = 50, .seed = 1})));
+  for (const int count : {1, 3, 7}) {
+    at::set_num_threads(count);
+    EXPECT_TRUE(a.equal(rate(x, {.num_steps = 150, .seed = 1}))) << count << " threads";
+  }
   at::set_num_threads(threads);
   // Values that both types hold decide alike.
   const auto exact = (x * 256).floor() / 256;
   EXPECT_TRUE(rate(exact, {.num_steps = 9, .seed = 3})
                   .equal(rate(exact.to(torch::kDouble), {.num_steps = 9, .seed = 3}).to(torch::kFloat)));
-  EXPECT_FALSE(a.equal(rate(x, {.num_steps = 50, .seed = 2})));
+  EXPECT_FALSE(a.equal(rate(x, {.num_steps = 150, .seed = 2})));
   torch::manual_seed(4);
   const auto b = rate(x, {.num_steps = 5});
   torch::manual_seed(4);
   EXPECT_TRUE(b.equal(rate(x, {.num_steps = 5})));
   // A longer train begins with the shorter one.
   EXPECT_TRUE(a.slice(0, 0, 20).equal(rate(x, {.num_steps = 20, .seed = 1})));
+  // Also where it is written around the cache.
+  const auto wide = torch::rand({102400});
+  EXPECT_TRUE(
+      rate(wide, {.num_steps = 48, .seed = 1}).slice(0, 0, 3).equal(rate(wide, {.num_steps = 3, .seed = 1})));
+}
+
+TEST(Rate, StepsAndElementsAreTheCounter) {
+  const auto x = torch::rand({3, 5});
+  const auto spk = rate(x, {.num_steps = 4, .gain = 0.5, .offset = 0.25, .first_spike_time = 1, .seed = 42});
+  const auto p = x * 0.5 + 0.25;
+  for (std::int64_t t = 0; t < 4; ++t) {
+    const rheo::CounterRandom random{.seed = 42, .step = static_cast<std::uint64_t>(t)};
+    for (std::int64_t i = 0; i < 15; ++i) {
+      const bool fires =
+          rheo::bernoulli(random.word(static_cast<std::uint64_t>(i)), p.flatten()[i].item<float>());
+      EXPECT_EQ(spk[t].flatten()[i].item<float>(), t > 0 && fires);
+    }
+  }
+  for (const auto& shape : std::vector<std::vector<std::int64_t>>{{0}, {3, 0}, {}, {1}, {7}}) {
+    auto sizes = shape;
+    sizes.insert(sizes.begin(), 3);
+    EXPECT_EQ(rate(torch::ones(shape), {.num_steps = 3}).sizes(), sizes);
+  }
 }
 
 TEST(Rate, FirstSpikesComeNoEarlierThanAsked) {
