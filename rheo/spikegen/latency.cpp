@@ -1,6 +1,5 @@
 #include "rheo/spikegen/latency.hpp"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/clamp_max.h>
 #include <ATen/ops/clamp_min.h>
@@ -15,21 +14,14 @@
 #include <cmath>
 
 #include "rheo/ops/by_type.hpp"
-#include "rheo/ops/pool.hpp"
-#include "rheo/ops/refuse.hpp"
+#include "rheo/spikegen/detail/rows.hpp"
 
 namespace rheo::spikegen {
 namespace {
 
+using detail::check_data;
+using detail::rows;
 using ops::refuse;
-
-void check_data(const char* op, const char* argument, const at::Tensor& data) {
-  if (!data.defined()) refuse(op, argument, " must be a tensor, got an undefined one");
-  if (data.scalar_type() != at::kFloat && data.scalar_type() != at::kDouble) {
-    refuse<TypeError>(op, argument, " must be float32 or float64, got ", data.scalar_type());
-  }
-  if (!data.is_cpu()) refuse(op, argument, " must be on the CPU, got ", data.device());
-}
 
 void check_code(const char* op, const at::Tensor& data, const LatencyOptions& o) {
   check_data(op, "data", data);
@@ -48,21 +40,6 @@ void check_code(const char* op, const at::Tensor& data, const LatencyOptions& o)
       refuse(op, "data must not reach beyond 0 and 1 with first_spike_time, got ", least, " to ", largest);
     }
   }
-}
-
-/// out[t, i] = f(t, i), rows shared out among threads.
-template <class T, class F>
-at::Tensor rows(const at::Tensor& times, std::int64_t steps, F f) {
-  std::vector<std::int64_t> sizes{steps};
-  sizes.insert(sizes.end(), times.sizes().begin(), times.sizes().end());
-  auto out = ops::recycled_empty(sizes, times.scalar_type());
-  const auto columns = times.numel();
-  auto* to = out.template mutable_data_ptr<T>();
-  at::parallel_for(0, steps, std::max<std::int64_t>(1, 65536 / std::max<std::int64_t>(1, columns)),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (auto t = begin; t < end; ++t) f(t, to + t * columns, columns);
-                   });
-  return out;
 }
 
 template <class T>
@@ -124,11 +101,7 @@ std::pair<at::Tensor, at::Tensor> latency_code(const at::Tensor& data, const Lat
 at::Tensor latency(const at::Tensor& data, const LatencyOptions& o) {
   constexpr auto op = "latency";
   check_data(op, "data", data);
-  if (data.numel() > 0) {
-    const auto least = data.min().item<double>(), largest = data.max().item<double>();
-    if (!(least >= 0) || !(largest <= 1))
-      refuse(op, "data must be within [0, 1], got ", least, " to ", largest);
-  }
+  detail::check_within_one(op, "data", data);
   if (o.num_steps == 0 && !o.bypass) refuse(op, "num_steps must be given, got 0");
   const auto [time, below] = latency_code(data, o);
   const auto step = time.round();
