@@ -105,9 +105,11 @@ at::Tensor latency(const at::Tensor& data, const LatencyOptions& o) {
   if (o.num_steps == 0 && !o.bypass) refuse(op, "num_steps must be given, got 0");
   const auto [time, below] = latency_code(data, o);
   const auto step = time.round();
-  const auto latest = step.numel() > 0 ? static_cast<std::int64_t>(step.max().item<double>()) : 0;
-  const auto steps = o.num_steps > 0 ? o.num_steps : latest + 1;
-  if (latest > steps - 1 && !o.bypass) {
+  const double latest = step.numel() > 0 ? step.max().item<double>() : 0;
+  if (o.num_steps == 0 && !(latest < 1e9))
+    refuse(op, "num_steps must be given where the latest spike comes at step ", latest, ", got 0");
+  const auto steps = o.num_steps > 0 ? o.num_steps : static_cast<std::int64_t>(latest) + 1;
+  if (latest > static_cast<double>(steps - 1) && !o.bypass) {
     refuse(op, "num_steps must be above the time of the latest spike, ", latest,
            " (normalize fits them in, bypass drops them), got ", steps);
   }

@@ -25,8 +25,8 @@ at::Tensor to_one_hot(const at::Tensor& targets, std::int64_t num_classes) {
   for (std::int64_t b = 0; b < y.numel(); ++b) {
     const auto c = y.const_data_ptr<std::int64_t>()[b];
     if (c < 0 || c >= num_classes) {
-      throw ValueError(
-          c10::str("[to_one_hot] targets must be below num_classes, ", num_classes, ", got ", c, " at ", b));
+      throw ValueError(c10::str("[to_one_hot] targets must be from 0 to below num_classes, ", num_classes,
+                                ", got ", c, " at ", b));
     }
   }
   auto out = at::zeros({targets.size(0), num_classes},

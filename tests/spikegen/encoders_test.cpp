@@ -166,22 +166,61 @@ TEST(Rate, FirstSpikesComeNoEarlierThanAsked) {
             "[rate] data must have a floating-point type, got Long");
 }
 
-TEST(TargetRateCode, RandomPatternsKeepTheRate) {
+TEST(TargetRateCode, RandomPatternsKeepTheRateAndTheFirstSpikeTime) {
+  constexpr std::int64_t steps = 1000000, first = 20;
   for (const auto* pattern : {"uniform", "poisson"}) {
-    double spikes = 0;
-    const int trains = 300;
-    for (int seed = 0; seed < trains; ++seed) {
-      const auto [spk, times] = target_rate_code(200, {.first_spike_time = 20,
-                                                       .rate = 0.3,
-                                                       .firing_pattern = pattern,
-                                                       .seed = static_cast<std::uint64_t>(seed)});
-      EXPECT_EQ(spk.slice(0, 0, 20).sum().item<float>(), 0);
-      EXPECT_TRUE(times.numel() == 0 ||
-                  (times.min().item<std::int64_t>() >= 20 && times.max().item<std::int64_t>() < 200));
-      EXPECT_TRUE(spk.index_select(0, times).eq(1).all().item<bool>());
-      spikes += static_cast<double>(times.numel());
+    Tensor trains[2];
+    for (const std::uint64_t stream : {0, 1}) {
+      const auto [spk, times] = target_rate_code(
+          steps,
+          {.first_spike_time = first, .rate = 0.3, .firing_pattern = pattern, .seed = 8, .stream = stream});
+      EXPECT_GE(times.min().item<std::int64_t>(), first);
+      EXPECT_LT(times.max().item<std::int64_t>(), steps);
+      EXPECT_TRUE(spk.eq(torch::zeros(steps).index_fill(0, times, 1)).all().item<bool>());
+      EXPECT_NEAR(static_cast<double>(times.numel()) / (steps - first), 0.3, 5 * std::sqrt(0.21 / steps))
+          << pattern;
+      trains[stream] = spk.slice(0, first).to(torch::kDouble);
+      trains[stream] -= trains[stream].mean();
     }
-    EXPECT_NEAR(spikes / (trains * 180.0), 0.3, 5 * std::sqrt(0.21 / (trains * 180.0))) << pattern;
+    const double variance = trains[0].square().mean().item<double>();
+    const auto correlation = [&](const Tensor& a, const Tensor& b) {
+      return std::fabs((a * b).mean().item<double>()) / variance;
+    };
+    const auto count = trains[0].size(0);
+    for (const int lag : {1, 2, 3, 4, 8}) {
+      EXPECT_LT(correlation(trains[0].slice(0, lag), trains[0].slice(0, 0, count - lag)), 5e-3)
+          << pattern << ", steps " << lag;
+    }
+    EXPECT_LT(correlation(trains[0], trains[1]), 5e-3) << pattern << ", streams";
+  }
+}
+
+TEST(TargetsRate, RandomPatternsBelongToTheirClasses) {
+  for (const auto* pattern : {"uniform", "poisson"}) {
+    const TargetsRateOptions o{.num_steps = 2000,
+                               .first_spike_time = 100,
+                               .correct_rate = 0.8,
+                               .incorrect_rate = 0.1,
+                               .firing_pattern = pattern,
+                               .seed = 2};
+    const auto out = targets_rate(labels({2, 0}), 3, o);
+    EXPECT_EQ(out.slice(0, 0, 100).sum().item<float>(), 0);
+    const auto expected = [&](double rate, std::uint64_t stream) {
+      return target_rate_code(2000, {.first_spike_time = 100,
+                                     .rate = rate,
+                                     .firing_pattern = pattern,
+                                     .seed = 2,
+                                     .stream = stream})
+          .first;
+    };
+    EXPECT_TRUE(out.select(1, 0).select(1, 2).equal(expected(0.8, 0)));
+    EXPECT_TRUE(out.select(1, 1).select(1, 0).equal(expected(0.8, 0)));
+    EXPECT_TRUE(out.select(1, 0).select(1, 0).equal(expected(0.1, 1)));
+    EXPECT_TRUE(out.equal(targets_rate(labels({2, 0}), 3, o)));
+    torch::manual_seed(1);
+    auto unseeded = o;
+    unseeded.seed.reset();
+    EXPECT_FALSE(targets_rate(labels({2, 0}), 3, unseeded).equal(targets_rate(labels({2, 0}), 3, unseeded)));
   }
 }
 

@@ -16,11 +16,17 @@ namespace {
 using rheo::spikegen::rate_conv;
 
 TEST(RateConv, SpikesAreZeroOrOneAtTheGivenRate) {
-  constexpr int count = 100000;
+  constexpr int count = 1000000;
   for (const double p : {0.01, 0.4, 0.9}) {
-    const auto spk = rate_conv(torch::full({count}, p), 3);
+    const auto spk = rate_conv(torch::full({count}, p, torch::kDouble), 3);
     EXPECT_TRUE(((spk == 0) | (spk == 1)).all().item<bool>());
     EXPECT_NEAR(spk.mean().item<double>(), p, 5 * std::sqrt(p * (1 - p) / count)) << p;
+    const auto off = spk - p;
+    for (const int lag : {1, 2, 3, 4, 64}) {
+      const double correlation =
+          (off.slice(0, lag) * off.slice(0, 0, count - lag)).mean().item<double>() / (p * (1 - p));
+      EXPECT_LT(std::fabs(correlation), 5 / std::sqrt(count)) << p << ", neighbours " << lag;
+    }
   }
 }
 
