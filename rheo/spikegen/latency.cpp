@@ -3,7 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/clamp_max.h>
 #include <ATen/ops/clamp_min.h>
-#include <ATen/ops/gt.h>
+#include <ATen/ops/ge.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/lt.h>
 #include <ATen/ops/max.h>
@@ -103,7 +103,8 @@ at::Tensor latency(const at::Tensor& data, const LatencyOptions& o) {
   check_data(op, "data", data);
   detail::check_within_one(op, "data", data);
   if (o.num_steps == 0 && !o.bypass) refuse(op, "num_steps must be given, got 0");
-  const auto [time, below] = latency_code(data, o);
+  check_code(op, data, o);
+  const auto time = o.linear ? linear_times(data, o) : log_times(data, o);
   const auto step = time.round();
   const double latest = step.numel() > 0 ? step.max().item<double>() : 0;
   if (o.num_steps == 0 && !(latest < 1e9))
@@ -115,7 +116,8 @@ at::Tensor latency(const at::Tensor& data, const LatencyOptions& o) {
   }
   if (o.interpolate) return latency_interpolate(time, steps, o.on_target, o.off_target);
   return ops::by_type(step, [&]<class T>(T) {
-    return spikes_at<T>(step, o.clip ? below.logical_not() : at::Tensor(), steps, o.on_target, o.off_target);
+    return spikes_at<T>(step, o.clip ? data.detach().ge(o.threshold) : at::Tensor(), steps, o.on_target,
+                        o.off_target);
   });
 }
 
