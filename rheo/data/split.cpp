@@ -1,8 +1,10 @@
 #include "rheo/data/split.hpp"
 
 #include "rheo/core/random.hpp"
+#include "rheo/data/detail/numpy_choice.hpp"
 #include "rheo/data/detail/streams.hpp"
 #include "rheo/ops/error.hpp"
+#include "rheo/ops/refuse.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -92,6 +94,38 @@ Split hold_out(Split split, std::int64_t count, std::uint64_t seed) {
   }
   split.train = std::move(kept);
   return split;
+}
+
+std::vector<std::int64_t> data_subset(std::vector<std::int64_t> samples, std::int64_t subset,
+                                      std::int64_t idx) {
+  if (idx < 0) ops::refuse("data_subset", "idx must not be negative, got ", idx);
+  if (subset <= 1) return samples;
+  const auto size = static_cast<std::int64_t>(samples.size());
+  const std::int64_t part = size / subset;
+  if (part == 0 || idx > size / part) return {};
+  const auto first = samples.begin() + part * idx;
+  return {first, first + std::min<std::int64_t>(part, samples.end() - first)};
+}
+
+std::vector<std::int64_t> data_subset(std::int64_t size, std::int64_t subset, std::int64_t idx) {
+  if (size < 0) ops::refuse("data_subset", "size must not be negative, got ", size);
+  std::vector<std::int64_t> samples(static_cast<std::size_t>(size));
+  std::iota(samples.begin(), samples.end(), std::int64_t{0});
+  return data_subset(std::move(samples), subset, idx);
+}
+
+Split valid_split(std::int64_t size, double split, std::uint64_t seed) {
+  constexpr auto op = "valid_split";
+  if (size < 0 || size > UINT32_MAX) ops::refuse(op, "size must be from 0 to ", UINT32_MAX, ", got ", size);
+  if (!(split >= 0 && split <= 1)) ops::refuse(op, "split must be within [0, 1], got ", split);
+  const auto held = static_cast<std::int64_t>(static_cast<double>(size) * split);
+  Split out{.train = detail::numpy_choice(size, size - held, seed), .validation = {}, .test = {}};
+  std::vector<bool> trains(static_cast<std::size_t>(size));
+  for (const std::int64_t i : out.train) trains[static_cast<std::size_t>(i)] = true;
+  for (std::int64_t i = 0; i < size; ++i) {
+    if (!trains[static_cast<std::size_t>(i)]) out.validation.push_back(i);
+  }
+  return out;
 }
 
 Split read_split(const std::filesystem::path& file) {

@@ -27,6 +27,20 @@ namespace rheo::data {
 /// Moves `count` samples of split.train, drawn by `seed`, to the end of split.validation. The others keep their order.
 [[nodiscard]] RHEO_API Split hold_out(Split split, std::int64_t count, std::uint64_t seed = 0);
 
+/// Samples n idx ... n (idx + 1) - 1 of a list, n = its size / subset without the remainder: part idx = 0 ... subset - 1 of
+/// as many parts of the same size. Beyond the list's end there are none. A subset of 1 or less keeps all.
+/// As snntorch.utils.data_subset. Errors: ValueError for an idx below 0.
+[[nodiscard]] RHEO_API std::vector<std::int64_t> data_subset(std::vector<std::int64_t> samples,
+                                                             std::int64_t subset, std::int64_t idx = 0);
+/// Of the samples 0 .. size - 1. ValueError for a size below 0.
+[[nodiscard]] RHEO_API std::vector<std::int64_t> data_subset(std::int64_t size, std::int64_t subset,
+                                                             std::int64_t idx = 0);
+
+/// The samples that snntorch.utils.valid_split draws: the whole part of size * split for validation, ascending; the
+/// others for training, in the order of numpy.random.default_rng(seed).choice without replacement.
+/// Errors: ValueError for a size not within 0 ... 2^32 - 1, a split not within [0, 1].
+[[nodiscard]] RHEO_API Split valid_split(std::int64_t size, double split, std::uint64_t seed = 0);
+
 /// The file is JSON: {"train": [3, 0, ...], "validation": [...], "test": [...]}; an absent list is empty.
 /// Errors: RuntimeError naming the file where it cannot be read or written, is no such JSON, or names a sample twice.
 [[nodiscard]] RHEO_API Split read_split(const std::filesystem::path& file);
