@@ -249,6 +249,20 @@ TEST(Differences, MseMembraneTimeVaryingTargets) {
   EXPECT_TRUE(mse_membrane_loss(mem, wanted, {.time_var_targets = true}).allclose(plain, 1e-14));
 }
 
+TEST(Differences, EveryReducedLossIsAScalar) {
+  const auto rec = spikes({5, 3, 4});
+  const auto y = labels({1, 0, 3});
+  for (const auto r : {Reduction::mean, Reduction::sum}) {
+    for (const auto& loss :
+         {ce_rate_loss(rec, y, {.reduction = r}), ce_count_loss(rec, y, {.reduction = r}),
+          ce_max_membrane_loss(rec, y, {.reduction = r}), mse_count_loss(rec, y, {.reduction = r}),
+          mse_membrane_loss(rec, y, {.reduction = r}), mse_temporal_loss(rec, y, {.reduction = r}),
+          ce_temporal_loss(rec, y, {.reduction = r})})
+      EXPECT_EQ(loss.sizes(), std::vector<std::int64_t>{});
+  }
+  EXPECT_EQ(l1_rate_sparsity(rec).sizes(), std::vector<std::int64_t>{});
+}
+
 // ---- distances and penalties ------------------------------------------------------------------------------------
 
 TEST(VanRossum, IsThatOfAPlainLoop) {

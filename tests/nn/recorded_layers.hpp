@@ -207,12 +207,6 @@ inline const std::map<std::string, Make>& layers() {
   return all;
 }
 
-inline bool is_known(const std::string& target) {
-  const auto& neurons = rheo::list_neurons();
-  return layers().contains(target) ||
-         std::any_of(neurons.begin(), neurons.end(), [&](const auto& n) { return n.name == target; });
-}
-
 inline Layer built(const json& c, bool fused) {
   Options options(c.at("options"), fused, c.at("kind") == "neuron.steps_stored_state");
   const auto target = c.at("target").get<std::string>();
