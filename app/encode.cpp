@@ -63,6 +63,7 @@ int run(const EncodeArguments& arguments, const Context& context) {
     figure_file.emplace(arguments.plot ? "--plot" : "figure", figure, arguments.force || !arguments.plot);
 
   const Encoded encoded = encode(arguments.encoder, input, arguments.given);
+  if (!encoded.note.empty()) context.note("note: " + encoded.note);
   const auto spikes = spikes_of(encoded.spk);
   const std::string text = summary(encoded, spikes);
   if (csv_file) {

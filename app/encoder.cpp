@@ -12,6 +12,10 @@
 #include "rheo/spikegen/rate.hpp"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/gt.h>
+#include <ATen/ops/logical_or.h>
+#include <ATen/ops/lt.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -135,6 +139,14 @@ at::Tensor spikes(const std::string& encoder, const at::Tensor& x, std::int64_t 
   return population(x, steps, read);
 }
 
+/// Probabilities are clamped, as snnTorch does it; bytes of a picture would all spike at every step.
+std::string clamped(const at::Tensor& probability) {
+  const auto outside = probability.lt(0).logical_or(probability.gt(1)).sum().item<std::int64_t>();
+  if (outside == 0) return {};
+  return std::to_string(outside) + " of " + std::to_string(probability.numel()) +
+         " probabilities are below 0 or above 1 and count as 0 or 1; --rescale fits the values in";
+}
+
 }  // namespace
 
 void check_encoder(const std::string& encoder, const GivenOptions& given) {
@@ -179,6 +191,7 @@ Encoded encode(const std::string& encoder, const Image& input, const GivenOption
     }
   }
   out.input = x;
+  if (encoder == "rate") out.note = clamped(x * read.real("gain", 1) + read.real("offset", 0));
   const double threshold = read.real("threshold", 0.1);
   if (encoder == "delta") {
     out.spk = spikegen::delta(

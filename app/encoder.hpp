@@ -37,6 +37,7 @@ struct Encoded {
   at::Tensor input{};      // [T, neurons] over time, else [values]
   at::Tensor spk{};        // [T, neurons]
   at::Tensor estimate{};   // delta-modulation: what a receiver rebuilds, [T, neurons]
+  std::string note{};      // what the user may not have meant
 };
 
 /// UsageError for an unknown encoder, or an option that is not its own.

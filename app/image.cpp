@@ -24,6 +24,9 @@ bool is_png(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored))
     throw UsageError("\"" + path + "\" is a folder; give an image or a CSV file");
+  const auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    return false;  // a pipe is read once
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Failure("cannot read \"" + path + "\": " + std::strerror(errno));

@@ -13,7 +13,7 @@ struct Image {
   std::vector<float> values{};  // [height, width], 0 black to 1 white
 };
 
-/// Whether the file begins as a PNG does, whatever its name. Failure if it cannot be read.
+/// Whether the file begins as a PNG does, whatever its name; a pipe does not. Failure if it cannot be read.
 [[nodiscard]] bool is_png(const std::string& path);
 
 /// Colours become their luminance; what is transparent lies on black. UsageError if the file is damaged or too large.

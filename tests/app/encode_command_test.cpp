@@ -107,6 +107,18 @@ TEST_F(Encode, Rate) {
   EXPECT_EQ(csv("rate steps.csv --over-time --first-spike-time 2"), "step,neuron,spk\n2,0,1\n3,1,1\n");
 }
 
+TEST_F(Encode, RateSaysWhatItClamps) {
+  write("bytes.csv", "0,7,255\n");
+  const Result result = run("rate bytes.csv --steps 2 --csv spikes.csv");
+  EXPECT_EQ(read("spikes.csv"), "step,neuron,spk\n0,1,1\n0,2,1\n1,1,1\n1,2,1\n");
+  EXPECT_EQ(
+      result.err,
+      "note: 2 of 3 probabilities are below 0 or above 1 and count as 0 or 1; --rescale fits the values in\n"
+      "wrote spikes.csv\n");
+  EXPECT_EQ(run("rate values.csv --gain 2 --offset -0.5 --csv more.csv").err.substr(0, 12), "note: 2 of 3");
+  EXPECT_EQ(run("rate values.csv --csv none.csv").err, "wrote none.csv\n");
+}
+
 TEST_F(Encode, Phase) {
   write("half.csv", "0.75\n");
   EXPECT_EQ(csv("phase half.csv --steps 5 --bits 3"), "step,neuron,spk\n0,0,1\n1,0,1\n3,0,1\n4,0,1\n");
@@ -176,6 +188,12 @@ TEST_F(Encode, ImagesOfMnist) {
   expect_error("rate values.csv --data mnist", usage, "--data is for --mnist");
 }
 
+TEST_F(Encode, APipeIsReadOnceAsCsv) {
+  ASSERT_EQ(std::system(("cd '" + folder_.string() + "' && mkfifo pipe").c_str()), 0);
+  ASSERT_EQ(std::system(("cd '" + folder_.string() + "' && (cat values.csv > pipe) &").c_str()), 0);
+  EXPECT_EQ(csv("phase pipe --steps 2"), csv("phase values.csv --steps 2"));
+}
+
 TEST_F(Encode, FilesThatCannotBeRead) {
   expect_error("rate", usage, "encode needs a PNG image, a CSV file, or --mnist NUMBER");
   expect_error("rate nowhere.png", failure, "cannot read \"nowhere.png\": No such file or directory");
@@ -190,6 +208,19 @@ TEST_F(Encode, FilesThatCannotBeRead) {
   EXPECT_TRUE(result.err.starts_with("rheobase: error: \"cut.png\" is no good PNG image: ")) << result.err;
   write("words.csv", "1,2\n3,x\n");
   expect_error("rate words.csv", usage, "file \"words.csv\" line 2: must be finite numbers, got \"x\"");
+  write("nan.csv", "0.5,nan\n");
+  expect_error("rate nan.csv", usage, "file \"nan.csv\" line 1: must be finite numbers, got \"nan\"");
+  write("empty.csv", "");
+  expect_error("rate empty.csv", usage, "file \"empty.csv\" holds no numbers");
+}
+
+TEST_F(Encode, FilesThatCannotBeWritten) {
+  expect_error("rate values.csv --csv nowhere/a.csv", failure,
+               "cannot write --csv \"nowhere/a.csv\": No such file or directory");
+  expect_error("rate values.csv --plot nowhere/a.svg", failure,
+               "cannot write --plot \"nowhere/a.svg\": No such file or directory");
+  expect_error("rate values.csv --csv /dev/full", failure,
+               "cannot write \"/dev/full\": No space left on device");
 }
 
 // --- what comes out ---
