@@ -5,10 +5,11 @@
     check WORK                  {"loss": ...}, for `call` the sum of its result; leaky train both also writes
                                 FOLDER/PROGRAM.{spk,mem,grad}, layer {spk,grad}
     keep                        from now on the allocator keeps its memory: {"keep": true}
+    losses N                    {"losses": [...]} of N training steps of tutorial 5
 
 WORK is `leaky T B N forward|train both|spikes`, both: spikes and membranes are collected; or
 `layer NAME forward|train SIZES`, NAME of LAYERS below, SIZES of its input; or `call NAME SIZES`, NAME of FUNCTIONS; or
-`tutorial5 train|inference`.
+`tutorial5 train|inference`; or `step N forward|train`, a hundred steps of a Leaky layer of N neurons, of which the time of one is given.
 """
 
 import ctypes
@@ -172,6 +173,50 @@ class SnnTorch:
         return loss.squeeze()
 
 
+class Rheobase(SnnTorch):
+    """The same code with another import line."""
+
+    def __init__(self):
+        import rheobase
+
+        self.snntorch = rheobase
+
+
+class RheobaseFuse(Rheobase):
+    """A network as it is built for the step-by-step loop, all steps in one call."""
+
+    def layers(self, fc1, fc2):
+        snn = self.snntorch
+        lif1, lif2 = snn.Leaky(beta=0.95, init_hidden=True), snn.Leaky(beta=0.95, init_hidden=True, output=True)
+        return fc1, lif1, fc2, lif2
+
+    def network(self, fc1, fc2):
+        net = torch.nn.Sequential(*self.layers(fc1, fc2))
+        fused = self.snntorch.fuse(net, STEPS)
+
+        def run(x):
+            self.snntorch.utils.reset(net)
+            return fused(x)
+
+        return run
+
+    def loss(self, spk, mem, targets):
+        return STEPS * cross_entropy(mem.flatten(0, 1), targets.repeat(STEPS))
+
+
+class RheobaseSequential(RheobaseFuse):
+    """The same layers in a time-aware Sequential."""
+
+    def network(self, fc1, fc2):
+        net = self.snntorch.Sequential(*self.layers(fc1, fc2))
+
+        def run(x):
+            self.snntorch.utils.reset(net)
+            return net(self.snntorch.constant(x, STEPS))
+
+        return run
+
+
 class SnnTorchCompiled(SnnTorch):
     """The same functions, compiled whole: the loop over time, and for tutorial 5 the loss too."""
 
@@ -267,6 +312,9 @@ PROGRAMS = {
     "spikingjelly": SpikingJelly,
     "spikingjelly-once": SpikingJellyOnce,
     "soft-reset": SoftReset,
+    "rheobase-steps": Rheobase,
+    "rheobase-fuse": RheobaseFuse,
+    "rheobase-sequential": RheobaseSequential,
 }
 
 
@@ -380,8 +428,35 @@ class Works:
 
         return train if purpose == "train" else inference
 
+    def losses(self, count):
+        run = self.tutorial5("train")
+        return {"losses": [run().item() for _ in range(int(count))]}
+
+    def step(self, units, purpose):
+        """A function that does a hundred steps, each on the state of the last."""
+        x = [torch.rand(1, int(units), requires_grad=purpose == "train") for _ in range(100)]
+        ones, lif = torch.ones(1, int(units)), self.program.leaky(0.9)
+
+        def steps():
+            mem, spk_rec = torch.zeros(1, int(units)), []
+            for current in x:
+                spk, mem = lif(current, mem)
+                spk_rec.append(spk)
+            return spk_rec
+
+        def forward():
+            with torch.no_grad():
+                return steps()
+
+        def train():
+            for current in x:
+                current.grad = None
+            torch.autograd.backward(steps(), [ones] * len(x))
+
+        return train if purpose == "train" else forward
+
     def work(self, words):
-        return {"leaky": self.leaky, "layer": self.layer, "call": self.call, "tutorial5": self.tutorial5}[words[0]](*words[1:])
+        return {"step": self.step, "leaky": self.leaky, "layer": self.layer, "call": self.call, "tutorial5": self.tutorial5}[words[0]](*words[1:])
 
     def time(self, seconds, *words):
         run = self.work(words)
@@ -392,7 +467,7 @@ class Works:
             start = time.perf_counter()
             run()
             times.append(time.perf_counter() - start)
-        return {"seconds": min(times), "runs": len(times)}
+        return {"seconds": min(times) / (100 if words[0] == "step" else 1), "runs": len(times)}
 
     def check(self, *words):
         out = self.work(words)()

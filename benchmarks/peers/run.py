@@ -266,10 +266,10 @@ def table(options, programs, works, least, busy):
     return "\n".join(lines)
 
 
-def write_block(text):
+def write_block(text, begin=BEGIN, end=END):
     whole = README.read_text()
-    before, rest = whole.split(BEGIN)
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+    before, rest = whole.split(begin)
+    README.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}")
 
 
 def main():
