@@ -178,6 +178,7 @@ class Rheobase(SnnTorch):
 
     def __init__(self):
         import rheobase
+        import rheobase.utils
 
         self.snntorch = rheobase
 

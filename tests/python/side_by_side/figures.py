@@ -50,7 +50,7 @@ def traces(snn, draw):
 def spike_count(snn, draw):
     fig, ax = axes()
     options = {"num_steps": 25} if draw.flag() else {}
-    answer = snn.spikeplot.spike_count(
+    snn.spikeplot.spike_count(
         draw.spikes(20, 4),
         fig,
         ax,
@@ -62,7 +62,7 @@ def spike_count(snn, draw):
     bars = [torch.tensor(segments) for collection in ax.collections for segments in collection.get_segments()]
     dots = [torch.tensor(line.get_xydata()) for line in ax.lines]
     words = [ax.get_xlabel(), ax.get_ylabel(), [t.get_text() for t in ax.get_yticklabels()], list(ax.get_xlim())]
-    return [answer, bars, dots, words, [ax.spines[side].get_edgecolor()[3] for side in ("top", "right")]]
+    return [bars, dots, words, [ax.spines[side].get_edgecolor()[3] for side in ("top", "right")]]
 
 
 @case("spikeplot.spike_count", label="animated")

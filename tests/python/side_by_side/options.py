@@ -65,13 +65,17 @@ def shape_of_input(draw, features):
     return draw.choice((draw.count(1, 4), features), (draw.count(1, 4), features), (features,), (2, 3, 2, features))
 
 
-def parameters(module):
-    """Name -> shape, kind and whether it is learned, of what a module saves; values too, where they are numbers."""
+def parameters(module, without=()):
+    """Name -> shape, type, whether it is learned, and the value where that is one number, of what a module saves.
+
+    Numbers that the user gave as integers are integers in snnTorch, and floats in Rheobase: type "number" for both."""
     learned = {name for name, p in module.named_parameters() if p.requires_grad}
-    return {
-        name: [list(value.shape), str(value.dtype), name in learned, value.double().detach() if value.ndim == 0 else 0]
-        for name, value in sorted(module.state_dict().items())
-    }
+    found = {}
+    for name, value in sorted(module.state_dict().items()):
+        if name not in without:
+            kind = "number" if value.dtype in (torch.int64, torch.float32) else str(value.dtype)
+            found[name] = [list(value.shape), kind, name in learned, value.double().detach() if value.ndim == 0 else 0]
+    return found
 
 
 def gradients(module, **inputs):

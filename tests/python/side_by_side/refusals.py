@@ -2,7 +2,7 @@
 
 import torch
 
-from .cases import case, raised
+from .cases import Raised, case, raised
 
 X = torch.rand(3, 4)
 Y = torch.tensor([0, 1, 2])
@@ -172,10 +172,15 @@ CALLS = {
 }
 
 
+# What fails inside of torch there, for the wrong reason, may be any exception here: (name, number of the call).
+ACCIDENTS = {("Leaky", 9)}
+
+
 def put_refusal(name, number, call):
     @case(name, label=f"wrong call {number}")
     def run(snn, draw):
-        return raised(lambda: call(snn))
+        found = raised(lambda: call(snn))
+        return Raised(Exception) if (name, number) in ACCIDENTS and isinstance(found, Raised) else found
 
 
 for key, calls in CALLS.items():

@@ -116,7 +116,10 @@ def put_batch_norm(kind, dims):
         layers.eval()
         told = torch.stack([layer(current) for layer, current in zip(layers, x)])
         result = backward(draw, x, layers, trained=trained, told=told)
-        return result | {"kind": type(layers).__name__, "bias": [layer.bias is None for layer in layers]}
+        return result | {
+            "is a list": isinstance(layers, torch.nn.ModuleList),
+            "bias": [layer.bias is None for layer in layers],
+        }
 
 
 put_batch_norm("BatchNormTT1d", 1)

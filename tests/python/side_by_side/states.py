@@ -7,7 +7,7 @@ import torch
 
 from .cases import Differs, case, fill, raised, warned
 from .options import parameters
-from .stepped import RETURNED, STATES
+from .stepped import DELTA_WITHOUT, RETURNED, STATES
 
 MAKERS = {
     "Lapicque": lambda snn, **o: snn.Lapicque(0.8, **o),
@@ -129,7 +129,8 @@ def put_exchange(kind):
         answer = loaded.load_state_dict(saved.state_dict())
         shape = (3, features) if kind == "BatchNormTT1d" else (3, 3, features)
         out = loaded(draw.tensor(*shape))
-        return [list(answer.missing_keys), list(answer.unexpected_keys), out, parameters(loaded)]
+        saved = parameters(loaded, DELTA_WITHOUT if kind == "DeltaLeaky" else ())
+        return [list(answer.missing_keys), list(answer.unexpected_keys), out, saved]
 
 
 for name in SEQUENCES:
@@ -153,7 +154,7 @@ def network(snn, draw, other):
 
     saved, loaded = fill(make(other), draw, scale=2), make(snn)
     loaded.load_state_dict(saved.state_dict())
-    return [loaded(draw.tensor(2, 5)) for _ in range(5)] + [list(loaded.state_dict())]
+    return [loaded(draw.tensor(2, 5)) for _ in range(5)] + [sorted(loaded.state_dict())]
 
 
 @case("SpikingNeuron", "LIF", draws=5, label="the base classes used directly")

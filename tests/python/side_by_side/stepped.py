@@ -16,6 +16,8 @@ STATES = {
     "SConv2dLSTM": ("syn", "mem"),
 }
 RETURNED = {kind: tuple(s for s in states if s != "spk") for kind, states in STATES.items()}
+# It has no reset; "DeltaLeaky refuses what it would ignore".
+DELTA_WITHOUT = ("reset_mechanism_val",)
 NO_DELAY = "No threshold is given back"
 
 
@@ -176,4 +178,8 @@ def delta_leaky(snn, draw):
         record.append((spk, *state))
     spk, mem, previous = (torch.stack(values) for values in zip(*record))
     sum((draw.normal(*value.shape) * value).sum() for value in (spk, mem, previous)).backward()
-    return {"spk": spk, "mem": mem, "mem_prev": previous} | gradients(layer, x=x) | {"saved": parameters(layer)}
+    return (
+        {"spk": spk, "mem": mem, "mem_prev": previous}
+        | gradients(layer, x=x)
+        | {"saved": parameters(layer, DELTA_WITHOUT)}
+    )
