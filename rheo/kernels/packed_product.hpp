@@ -22,6 +22,10 @@ struct PackedProduct {
   /// x [rows, in] with x_stride between rows, y [rows, out] with y_stride; `add`: onto what y holds.
   void (*multiply)(const T* x, std::int64_t x_stride, const T* packed, std::int64_t rows, std::int64_t in,
                    std::int64_t out, bool add, T* y, std::int64_t y_stride) noexcept = nullptr;
+  /// The same with x lying transposed, [in, rows] with x_stride between the values of k.
+  void (*multiply_transposed)(const T* x, std::int64_t x_stride, const T* packed, std::int64_t rows,
+                              std::int64_t in, std::int64_t out, bool add, T* y,
+                              std::int64_t y_stride) noexcept = nullptr;
 
   std::int64_t packed_size(std::int64_t in, std::int64_t out) const {
     return in * ((out + panel - 1) / panel) * panel;

@@ -105,14 +105,17 @@ constexpr std::int64_t smallest_sparse = 1'000'000;
 
 // ---- the product -----------------------------------------------------------------------------------------------
 
-/// x [rows, in], weight [out, in]. oneDNN repacks a transposed x; where the inner dimension is long and the result small
-/// that costs more than the product: the gradient of a narrow layer's weight over many time steps.
+/// x [rows, in] transposed, with a long inner dimension and a small result: the gradient of a weight over many time steps.
+/// oneDNN repacks such an x, which costs more than the product.
+bool is_long_transposed(const at::Tensor& x, const at::Tensor& weight) {
+  return x.stride(1) != 1 && x.size(0) > 32 && x.size(1) > 32 * weight.size(0);
+}
+
 bool suits_onednn(const at::Tensor& x, const at::Tensor& weight, const ProductChoice& choice) {
   if (choice.library != ProductLibrary::onednn || x.scalar_type() != at::kFloat || !x.is_cpu()) return false;
   const auto rows = x.size(0), inner = x.size(1), out = weight.size(0);
   if (2 * rows * inner * out < choice.smallest) return false;
-  const bool transposed = x.stride(1) != 1;
-  return !transposed || rows <= 32 || inner <= 32 * out;
+  return !is_long_transposed(x, weight);
 }
 
 /// The share of x that is not zero, from rows spread over it.
@@ -131,18 +134,26 @@ bool suits_sparse(const at::Tensor& x, const at::Tensor& weight) {
 
 /// A result this large is made of fresh pages by the libraries, which takes longer than a tenth of the product; ours
 /// goes into memory that is recycled.
-bool suits_packed(const at::Tensor& x, const at::Tensor& weight, const ProductChoice& choice) {
+bool suits_packed(const at::Tensor& x, const at::Tensor& weight) {
   constexpr std::int64_t large_bytes = std::int64_t{32} << 20;
+  return x.stride(1) == 1 && x.size(0) * weight.size(0) * 4 >= large_bytes;
+}
+
+/// Where oneDNN would serve, and our own kernel stands beside it.
+bool may_be_packed(const at::Tensor& x, const at::Tensor& weight, const ProductChoice& choice) {
   return choice.library == ProductLibrary::onednn && x.scalar_type() == at::kFloat && x.is_cpu() &&
-         x.stride(1) == 1 && x.size(0) * weight.size(0) * 4 >= large_bytes &&
-         kernels::chosen_isa() == kernels::Isa::avx512;
+         2 * x.numel() * weight.size(0) >= choice.smallest && kernels::chosen_isa() == kernels::Isa::avx512;
 }
 
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Operand x_holds) {
   if (x_holds == Operand::spikes && suits_sparse(x, weight)) {
     if (auto y = sparse_linear(x, weight, bias); y.defined()) return y;
   }
-  if (suits_packed(x, weight, product_choice())) return detail::packed_linear(x, weight, bias);
+  if (may_be_packed(x, weight, product_choice())) {
+    if (suits_packed(x, weight)) return detail::packed_linear(x, weight, bias);
+    if (!bias.defined() && x.stride(0) == 1 && is_long_transposed(x, weight))
+      return detail::packed_transposed(x, weight);
+  }
   const bool onednn = suits_onednn(x, weight, product_choice());
   return linear_with(onednn ? ProductLibrary::onednn : ProductLibrary::libtorch, x, weight, bias);
 }

@@ -38,11 +38,11 @@ RHEO_INLINE Pack<T> multiply_add(Pack<T> a, Pack<T> b, Pack<T> c) {
 #endif
 }
 
-/// y[R, columns] (+)= x[R, depth] panel[depth, panel_columns].
-template <class T, int R>
+/// y[R, columns] (+)= x[R, depth] panel[depth, panel_columns], of which the first C registers are read. Element (r, k) of x
+/// is x[r * x_stride + k]; Transposed: x[k * x_stride + r].
+template <class T, bool Transposed, int R, int C>
 RHEO_INLINE void product_tile(const T* x, std::int64_t x_stride, const T* panel, std::int64_t depth,
                               std::int64_t columns, bool add, T* y, std::int64_t y_stride) {
-  constexpr int C = tile_registers;
   constexpr int w = width<Pack<T>>;
   using Lane = typename Lanes<T>::type;
   Lane sum[R][C];
@@ -51,14 +51,14 @@ RHEO_INLINE void product_tile(const T* x, std::int64_t x_stride, const T* panel,
 #pragma GCC unroll 3
     for (int c = 0; c < C; ++c) sum[r][c] = Lane{};
   }
-  for (std::int64_t k = 0; k < depth; ++k, panel += C * w) {
+  for (std::int64_t k = 0; k < depth; ++k, panel += panel_columns<T>) {
     Lane b[C];
 #pragma GCC unroll 3
     for (int c = 0; c < C; ++c) b[c] = load<Pack<T>>(panel + c * w).v;
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       // x - 0 is x, bit for bit: a plain broadcast, where splat's 0 + x is an addition.
-      const Pack<T> a = x[r * x_stride + k] - Lane{};
+      const Pack<T> a = x[Transposed ? k * x_stride + r : r * x_stride + k] - Lane{};
 #pragma GCC unroll 3
       for (int c = 0; c < C; ++c) sum[r][c] = multiply_add<T>(a, b[c], sum[r][c]).v;
     }
@@ -86,26 +86,44 @@ RHEO_INLINE void product_tile(const T* x, std::int64_t x_stride, const T* panel,
   }
 }
 
-template <class T>
+/// All rows by one panel.
+template <class T, bool Transposed, int C>
+void product_panel(const T* x, std::int64_t x_stride, const T* panel, std::int64_t rows, std::int64_t depth,
+                   std::int64_t columns, bool add, T* y, std::int64_t y_stride) noexcept {
+  const std::int64_t next = Transposed ? 1 : x_stride;
+  std::int64_t r = 0;
+  for (; r + tile_rows <= rows; r += tile_rows)
+    product_tile<T, Transposed, tile_rows, C>(x + r * next, x_stride, panel, depth, columns, add,
+                                              y + r * y_stride, y_stride);
+  for (; r + 2 <= rows; r += 2)
+    product_tile<T, Transposed, 2, C>(x + r * next, x_stride, panel, depth, columns, add, y + r * y_stride,
+                                      y_stride);
+  if (r < rows)
+    product_tile<T, Transposed, 1, C>(x + r * next, x_stride, panel, depth, columns, add, y + r * y_stride,
+                                      y_stride);
+}
+
+template <class T, bool Transposed = false>
 void product_multiply(const T* x, std::int64_t x_stride, const T* packed, std::int64_t rows, std::int64_t in,
                       std::int64_t out, bool add, T* y, std::int64_t y_stride) noexcept {
   constexpr std::int64_t panel = panel_columns<T>;
+  constexpr std::int64_t w = width<Pack<T>>;
   for (std::int64_t k = 0; k < in; k += tile_depth) {
     const std::int64_t depth = in - k < tile_depth ? in - k : tile_depth;
     const bool onto = add || k > 0;
+    const T* from_x = x + (Transposed ? k * x_stride : k);
     for (std::int64_t j = 0; j < out; j += panel) {
       const T* from = packed + j * in + k * panel;
       const std::int64_t columns = out - j < panel ? out - j : panel;
-      std::int64_t r = 0;
-      for (; r + tile_rows <= rows; r += tile_rows)
-        product_tile<T, tile_rows>(x + r * x_stride + k, x_stride, from, depth, columns, onto,
-                                   y + r * y_stride + j, y_stride);
-      for (; r + 2 <= rows; r += 2)
-        product_tile<T, 2>(x + r * x_stride + k, x_stride, from, depth, columns, onto, y + r * y_stride + j,
-                           y_stride);
-      if (r < rows)
-        product_tile<T, 1>(x + r * x_stride + k, x_stride, from, depth, columns, onto, y + r * y_stride + j,
-                           y_stride);
+      // The last panel is no wider than it needs to be.
+      if (columns > 2 * w || tile_registers == 2) {
+        product_panel<T, Transposed, tile_registers>(from_x, x_stride, from, rows, depth, columns, onto,
+                                                     y + j, y_stride);
+      } else if (columns > w) {
+        product_panel<T, Transposed, 2>(from_x, x_stride, from, rows, depth, columns, onto, y + j, y_stride);
+      } else {
+        product_panel<T, Transposed, 1>(from_x, x_stride, from, rows, depth, columns, onto, y + j, y_stride);
+      }
     }
   }
 }
@@ -116,17 +134,25 @@ void product_pack(const T* w, std::int64_t in, std::int64_t out, std::int64_t in
   constexpr std::int64_t panel = panel_columns<T>;
   for (std::int64_t j0 = 0; j0 < out; j0 += panel) {
     T* to = packed + j0 * in;
+    const std::int64_t columns = out - j0 < panel ? out - j0 : panel;
+    if (out_stride == 1) {  // along the rows of w, as they lie in memory
+      for (std::int64_t k = 0; k < in; ++k, to += panel) {
+        const T* from = w + j0 + k * in_stride;
+        for (std::int64_t j = 0; j < columns; ++j) to[j] = from[j];
+        for (std::int64_t j = columns; j < panel; ++j) to[j] = T{0};
+      }
+      continue;
+    }
     for (std::int64_t j = 0; j < panel; ++j) {
-      const bool inside = j0 + j < out;
       const T* from = w + (j0 + j) * out_stride;
-      for (std::int64_t k = 0; k < in; ++k) to[k * panel + j] = inside ? from[k * in_stride] : T{0};
+      for (std::int64_t k = 0; k < in; ++k) to[k * panel + j] = j < columns ? from[k * in_stride] : T{0};
     }
   }
 }
 
 template <class T>
 PackedProduct<T> packed_product() {
-  return {panel_columns<T>, &product_pack<T>, &product_multiply<T>};
+  return {panel_columns<T>, &product_pack<T>, &product_multiply<T>, &product_multiply<T, true>};
 }
 
 inline PackedProducts packed_product_loops() { return {packed_product<float>(), packed_product<double>()}; }

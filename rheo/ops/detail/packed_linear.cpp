@@ -33,4 +33,29 @@ at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& weight, const at
   return y;
 }
 
+at::Tensor packed_transposed(const at::Tensor& x, const at::Tensor& weight) {
+  constexpr std::int64_t block = 8;     // rows; threads split at multiples of it
+  constexpr std::int64_t piece = 256;  // of the inner dimension: its part of the weight stays in the second-level cache
+  const auto rows = x.size(0), in = weight.size(1), out = weight.size(0);
+  const auto product = kernels::packed_products(kernels::chosen_isa()).f32;
+  const auto y = recycled_empty({rows, out}, at::kFloat);
+  const float* from = x.const_data_ptr<float>();
+  const float* w = weight.const_data_ptr<float>();
+  float* to = y.mutable_data_ptr<float>();
+  const auto blocks = (rows + block - 1) / block;
+  const auto grain = (blocks + at::get_num_threads() - 1) / at::get_num_threads();
+  at::parallel_for(0, blocks, grain, [&](std::int64_t begin, std::int64_t end) {
+    const auto first = begin * block, count = std::min(rows, end * block) - first;
+    auto* packed = static_cast<float*>(
+        thread_workspace(static_cast<std::size_t>(product.packed_size(piece, out)) * sizeof(float)));
+    for (std::int64_t k = 0; k < in; k += piece) {
+      const auto depth = std::min(piece, in - k);
+      product.pack(w + k * weight.stride(1), depth, out, weight.stride(1), weight.stride(0), packed);
+      product.multiply_transposed(from + first + k * x.stride(1), x.stride(1), packed, count, depth, out, k > 0,
+                                  to + first * out, out);
+    }
+  });
+  return y;
+}
+
 }  // namespace rheo::ops::detail
