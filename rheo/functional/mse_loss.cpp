@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "rheo/functional/detail/by_class.hpp"
 #include "rheo/functional/detail/checks.hpp"
 #include "rheo/functional/detail/reduce.hpp"
 #include "rheo/ops/refuse.hpp"
@@ -36,8 +37,8 @@ at::Tensor mse_count_loss(const at::Tensor& spk, const at::Tensor& targets, cons
     if (!options.population_code) return std::trunc(spikes);
     return std::trunc(spikes * static_cast<double>(outputs) / static_cast<double>(classes));
   };
-  const auto target = detail::by_class(targets, classes, wanted(options.correct_rate),
-                                       wanted(options.incorrect_rate), spk.options());
+  const auto target = detail::by_class(name, targets, spk.size(1), classes, wanted(options.correct_rate),
+                                       wanted(options.incorrect_rate), spk.scalar_type());
   const auto loss = (counts - target).square() / steps;
   return detail::reduced(detail::weighted(loss, options.weight, targets), options.reduction);
 }
@@ -53,7 +54,8 @@ at::Tensor mse_membrane_loss(const at::Tensor& mem, const at::Tensor& targets,
   if (!options.time_var_targets) {
     detail::check_labels(name, targets, batch, classes);
     detail::check_weight(name, options.weight, classes);
-    target = detail::by_class(targets, classes, options.on_target, options.off_target, mem.options());
+    target = detail::by_class(name, targets, batch, classes, options.on_target, options.off_target,
+                              mem.scalar_type());
   } else {
     if (options.weight.defined()) {
       ops::refuse(name, "weight must not be given with time_var_targets: a sample has no one class");
@@ -69,8 +71,8 @@ at::Tensor mse_membrane_loss(const at::Tensor& mem, const at::Tensor& targets,
       target = targets.to(mem.options());
     } else {
       detail::check_labels(name, targets.reshape({-1}), steps * batch, classes);
-      target = detail::by_class(targets.reshape({-1}), classes, options.on_target, options.off_target,
-                                mem.options())
+      target = detail::by_class(name, targets.reshape({-1}), steps * batch, classes, options.on_target,
+                                options.off_target, mem.scalar_type())
                    .view(mem.sizes());
     }
   }

@@ -9,12 +9,16 @@
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <variant>
 #include <vector>
 
+#include "rheo/ops/define.hpp"
 #include "rheo/ops/product.hpp"
 #include "rheo/ops/refuse.hpp"
 
@@ -128,7 +132,7 @@ Traces traced(const char* name, const char* argument, const at::Tensor& x, const
     at::add_out(now, x.select(0, t), last, decay);
     last = now;
   }
-  return {all, x.size(0) > 0 ? last.clone() : last};
+  return {all, last.clone()};
 }
 
 /// [T, B, ...] to [T * B, ...]
@@ -196,7 +200,87 @@ STDPOutput modulated(const char* name, const torch::nn::LinearImpl& fc, const at
       of_weight(options.f_post, s.weight) * pairs(y, p) - of_weight(options.f_pre, s.weight) * pairs(q, x)};
 }
 
+// ---- the operator: what a sequence of any of these layers tells, without a gradient ------------------------------
+
+using Correlation = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
+
+std::vector<std::int64_t> list_of(const char* name, const char* argument, at::IntArrayRef given,
+                                  std::size_t wanted) {
+  if (given.size() != wanted) ops::refuse(name, argument, " must have ", wanted, " numbers, got ", given);
+  return given.vec();
+}
+
+/// padding: before and after, last dimension first, as torch.nn.functional.pad has it.
+Synapse synapse_of(const char* name, const at::Tensor& weight, at::IntArrayRef stride,
+                   at::IntArrayRef padding, at::IntArrayRef dilation, std::int64_t groups,
+                   std::string_view padding_mode) {
+  if (weight.dim() < 2 || weight.dim() > 4) {
+    ops::refuse(name, "weight must be [out, in], or that of a convolution over one or two dimensions, got ",
+                weight.sizes());
+  }
+  constexpr std::array<const char*, 4> modes = {"constant", "reflect", "replicate", "circular"};
+  const auto* mode = std::find(modes.begin(), modes.end(), padding_mode);
+  if (mode == modes.end()) {
+    ops::refuse(name, "padding_mode must be constant, reflect, replicate or circular, got '", padding_mode,
+                "'");
+  }
+  const auto spatial = static_cast<std::size_t>(weight.dim() - 2);
+  Synapse s{.weight = weight.detach(),
+            .stride = list_of(name, "stride", stride, spatial),
+            .dilation = list_of(name, "dilation", dilation, spatial),
+            .padding = list_of(name, "padding", padding, 2 * spatial),
+            .padding_mode = *mode,
+            .groups = groups};
+  const auto below = [](const std::vector<std::int64_t>& list, std::int64_t least) {
+    return std::any_of(list.begin(), list.end(), [=](auto i) { return i < least; });
+  };
+  if (below(s.stride, 1)) ops::refuse(name, "stride must be at least 1, got ", stride);
+  if (below(s.dilation, 1)) ops::refuse(name, "dilation must be at least 1, got ", dilation);
+  if (below(s.padding, 0)) ops::refuse(name, "padding must not be negative, got ", padding);
+  if (groups < 1 || weight.size(0) % groups != 0) {
+    ops::refuse(name, "groups must divide the ", weight.size(0), " outputs, got ", groups);
+  }
+  return s;
+}
+
+Correlation correlation_cpu(std::string_view given_name, const at::Tensor& weight, const at::Tensor& in_spike,
+                            const at::Tensor& out_spike, const std::optional<at::Tensor>& trace_pre,
+                            const std::optional<at::Tensor>& trace_post, double tau_pre, double tau_post,
+                            at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
+                            std::int64_t groups, std::string_view padding_mode) {
+  const std::string text(given_name);
+  const auto* name = text.c_str();
+  const auto s = synapse_of(name, weight, stride, padding, dilation, groups, padding_mode);
+  const auto c = correlation(name, s, in_spike, out_spike, trace_pre.value_or(at::Tensor()),
+                             trace_post.value_or(at::Tensor()), {.tau_pre = tau_pre, .tau_post = tau_post});
+  return {c.trace_pre, c.trace_post, c.potentiation.contiguous(), c.depression.contiguous()};
+}
+
+Correlation correlation_meta(std::string_view, const at::Tensor& weight, const at::Tensor& in_spike,
+                             const at::Tensor& out_spike, const std::optional<at::Tensor>&,
+                             const std::optional<at::Tensor>&, double, double, at::IntArrayRef,
+                             at::IntArrayRef padding, at::IntArrayRef, std::int64_t, std::string_view) {
+  auto before = in_spike.sym_sizes().slice(1).vec();
+  for (std::size_t i = 0; 2 * i + 1 < padding.size(); ++i) {
+    before[before.size() - 1 - i] += padding[2 * i] + padding[2 * i + 1];
+  }
+  const auto like = weight.options();
+  return {at::empty_symint(before, like), at::empty_symint(out_spike.sym_sizes().slice(1), like),
+          at::empty_symint(weight.sym_sizes(), like), at::empty_symint(weight.sym_sizes(), like)};
+}
+
 }  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<correlation_cpu, correlation_meta>(
+      m,
+      "stdp_correlation(str name, Tensor weight, Tensor in_spike, Tensor out_spike, Tensor? trace_pre, "
+      "Tensor? trace_post, float tau_pre, float tau_post, int[] stride=[], int[] padding=[], int[] "
+      "dilation=[], "
+      "int groups=1, str padding_mode=\"constant\") -> (Tensor trace_pre, Tensor trace_post, Tensor "
+      "potentiation, "
+      "Tensor depression)");
+}
 
 STDPOutput stdp_linear_single_step(const torch::nn::LinearImpl& fc, const at::Tensor& in,
                                    const at::Tensor& out, const at::Tensor& trace_pre,

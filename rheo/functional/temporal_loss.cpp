@@ -6,6 +6,7 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 
+#include "rheo/functional/detail/by_class.hpp"
 #include "rheo/functional/detail/checks.hpp"
 #include "rheo/functional/detail/reduce.hpp"
 #include "rheo/functional/spike_time.hpp"
@@ -43,7 +44,8 @@ at::Tensor wanted_times(const char* name, const at::Tensor& spk, const at::Tenso
     }
     std::vector<at::Tensor> each;
     for (std::size_t f = 0; f < o.on_target.size(); ++f) {
-      each.push_back(detail::by_class(targets, classes, o.on_target[f], o.off_target[f], spk.options()));
+      each.push_back(detail::by_class(name, targets, batch, classes, o.on_target[f], o.off_target[f],
+                                      spk.scalar_type()));
     }
     wanted = o.multi_spike ? at::stack(each) : each[0];
   }

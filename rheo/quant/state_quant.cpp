@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/bucketize.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 
@@ -9,10 +10,14 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "rheo/kernels/levels.hpp"
 #include "rheo/ops/by_type.hpp"
+#include "rheo/ops/define.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/pool.hpp"
 #include "rheo/quant/detail/straight_through.hpp"
@@ -53,6 +58,33 @@ std::vector<double> uneven(const StateQuantOptions& o, int count, double low, do
   return levels;
 }
 
+/// The level of every value. levels and edges are of x's type where x is float32 or float64 on the CPU, else of any.
+at::Tensor nearest_of(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& edges, double low,
+                      double per_step) {
+  if (!x.is_cpu() || (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble)) {
+    const auto like = x.options().requires_grad(false);
+    const auto borders = edges.slice(0, 1, edges.size(0) - 1).to(like);
+    return at::where(x.isnan(), x, levels.to(like).index({at::bucketize(x.contiguous(), borders)}));
+  }
+  const auto c = x.contiguous();
+  auto out = ops::recycled_empty(c.sizes(), c.scalar_type());
+  ops::by_type(c, [&]<class T>(T) {
+    kernels::LevelsCall<T> call;
+    call.count = static_cast<std::int32_t>(levels.numel());
+    call.levels = levels.const_data_ptr<T>();
+    call.edges = edges.const_data_ptr<T>();
+    call.even = per_step > 0;
+    call.low = static_cast<T>(low);
+    call.per_step = static_cast<T>(per_step);
+    call.x = c.const_data_ptr<T>();
+    call.out = out.mutable_data_ptr<T>();
+    const auto kernel = kernels::level_kernels(kernels::chosen_isa());
+    at::parallel_for(0, c.numel(), grain_elements,
+                     [&](std::int64_t begin, std::int64_t end) { kernel(call, begin, end); });
+  });
+  return out;
+}
+
 }  // namespace
 
 StateQuant::StateQuant(const StateQuantOptions& o) {
@@ -90,36 +122,77 @@ StateQuant::StateQuant(const StateQuantOptions& o) {
 }
 
 at::Tensor StateQuant::nearest(const at::Tensor& x) const {
-  if (!x.is_cpu() || (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble)) {
-    const auto like = x.options().requires_grad(false);
-    const auto borders = edges_.slice(0, 1, edges_.size(0) - 1).to(like);
-    return at::where(x.isnan(), x, levels_.to(like).index({at::bucketize(x.contiguous(), borders)}));
-  }
-  const auto c = x.contiguous();
-  auto out = ops::recycled_empty(c.sizes(), c.scalar_type());
-  const auto run = [&]<class T>(T) {
-    constexpr bool single = sizeof(T) == 4;
-    kernels::LevelsCall<T> call;
-    call.count = static_cast<std::int32_t>(levels_.numel());
-    call.levels = (single ? levels_float_ : levels_).const_data_ptr<T>();
-    call.edges = (single ? edges_float_ : edges_).const_data_ptr<T>();
-    call.even = per_step_ > 0;
-    call.low = static_cast<T>(low_);
-    call.per_step = static_cast<T>(per_step_);
-    call.x = c.const_data_ptr<T>();
-    call.out = out.mutable_data_ptr<T>();
-    const auto kernel = kernels::level_kernels(kernels::chosen_isa());
-    at::parallel_for(0, c.numel(), grain_elements,
-                     [&](std::int64_t begin, std::int64_t end) { kernel(call, begin, end); });
-  };
-  ops::by_type(c, run);
-  return out;
+  const bool single = x.is_cpu() && x.scalar_type() == at::kFloat;
+  return nearest_of(x, single ? levels_float_ : levels_, single ? edges_float_ : edges_, low_, per_step_);
 }
 
 at::Tensor StateQuant::operator()(const at::Tensor& x) const {
   if (function_) return function_(x);
   if (!levels_.defined()) return x;
   return detail::straight_through(x, [this](const at::Tensor& t) { return nearest(t); });
+}
+
+// ---- operators: the levels of a quantiser, and the values they give -----------------------------------------------
+
+namespace {
+
+using Levels = std::tuple<at::Tensor, at::Tensor, double, double>;
+
+Levels levels_any(std::int64_t num_bits, bool uniform, bool thr_centered, double threshold,
+                  double lower_limit, double upper_limit, std::optional<double> multiplier) {
+  if (num_bits < 1 || num_bits > 16) refuse("num_bits", "1 to 16", num_bits);
+  return StateQuant({.num_bits = static_cast<int>(num_bits),
+                     .uniform = uniform,
+                     .thr_centered = thr_centered,
+                     .threshold = threshold,
+                     .lower_limit = lower_limit,
+                     .upper_limit = upper_limit,
+                     .multiplier = multiplier})
+      .tables();
+}
+
+at::Tensor nearest_cpu(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& edges, double low,
+                       double per_step) {
+  if (!x.is_floating_point())
+    throw TypeError(c10::str("[state_quant] x must have a floating-point type, got ", x.scalar_type()));
+  const auto count = levels.numel();
+  if (levels.dim() != 1 || count < 2 || (count & (count - 1)) != 0)
+    refuse("levels", "[2^bits]", levels.sizes());
+  if (edges.dim() != 1 || edges.numel() != count + 1) refuse("edges", "[2^bits + 1]", edges.sizes());
+  const bool table = x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble;
+  const auto type = table ? x.scalar_type() : levels.scalar_type();
+  const auto l = levels.detach().to(type).contiguous(), e = edges.detach().to(type).contiguous();
+  return nearest_of(x.detach(), l, e, low, per_step);
+}
+
+at::Tensor nearest_meta(const at::Tensor& x, const at::Tensor&, const at::Tensor&, double, double) {
+  return at::empty_symint(x.sym_sizes(), x.options());
+}
+
+at::Tensor nearest_op(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& edges, double low,
+                      double per_step) {
+  using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, double, double);
+  static const auto op = ops::find_op<Signature>("rheobase::nearest_level");
+  return op.call(x, levels, edges, low, per_step);
+}
+
+at::Tensor nearest_autograd(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& edges,
+                            double low, double per_step) {
+  return detail::straight_through(x, [&](const at::Tensor& t) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    return nearest_op(t, levels, edges, low, per_step);
+  });
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_eager<levels_any>(
+      m,
+      "state_quant_levels(int num_bits, bool uniform, bool thr_centered, float threshold, float lower_limit, "
+      "float upper_limit, float? multiplier) -> (Tensor levels, Tensor edges, float low, float per_step)");
+  ops::define<nearest_cpu, nearest_meta, nearest_autograd>(
+      m, "nearest_level(Tensor x, Tensor levels, Tensor edges, float low, float per_step) -> Tensor");
 }
 
 }  // namespace rheo::quant

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "rheo/core/export.hpp"
 
@@ -48,6 +49,11 @@ class RHEO_API StateQuant {
   at::Tensor operator()(const at::Tensor& x) const;
   /// Rising, [2^num_bits], float64. Undefined for a function of the user's.
   const at::Tensor& levels() const { return levels_; }
+  /// What the kernel reads: levels; their borders, [2^num_bits + 1], NaN at both ends; and of levels evenly apart the
+  /// lowest and how many there are in 1, else 0.
+  std::tuple<at::Tensor, at::Tensor, double, double> tables() const {
+    return {levels_, edges_, low_, per_step_};
+  }
 
  private:
   at::Tensor nearest(const at::Tensor& x) const;

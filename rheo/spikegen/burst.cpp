@@ -1,9 +1,12 @@
 #include "rheo/spikegen/burst.hpp"
 
+#include <ATen/ops/empty.h>
+
 #include <array>
 #include <cmath>
 
 #include "rheo/ops/by_type.hpp"
+#include "rheo/ops/define.hpp"
 #include "rheo/spikegen/detail/rows.hpp"
 
 namespace rheo::spikegen {
@@ -44,6 +47,24 @@ at::Tensor burst(const at::Tensor& data, const BurstOptions& o) {
     });
   });
   return out;
+}
+
+namespace {
+
+at::Tensor burst_cpu(const at::Tensor& data, std::int64_t num_steps, double threshold, double beta,
+                     bool weighted) {
+  return burst(data, {.num_steps = num_steps, .threshold = threshold, .beta = beta, .weighted = weighted});
+}
+
+at::Tensor burst_meta(const at::Tensor& data, c10::SymInt num_steps, double, double, bool) {
+  return at::empty_symint(ops::with_time(data, std::move(num_steps)), data.options());
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<burst_cpu, burst_meta>(
+      m, "burst(Tensor data, SymInt num_steps, float threshold, float beta, bool weighted) -> Tensor");
 }
 
 }  // namespace rheo::spikegen

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "rheo/ops/define.hpp"
 #include "rheo/ops/error.hpp"
 
 namespace rheo::spikegen {
@@ -43,6 +44,23 @@ at::Tensor delta(const at::Tensor& data, const DeltaOptions& o) {
     });
   });
   return out;
+}
+
+namespace {
+
+at::Tensor delta_cpu(const at::Tensor& data, double threshold, bool padding, bool off_spike) {
+  return delta(data, {.threshold = threshold, .padding = padding, .off_spike = off_spike});
+}
+
+at::Tensor delta_meta(const at::Tensor& data, double, bool, bool) {
+  return at::empty_symint(data.sym_sizes(), data.options());
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<delta_cpu, delta_meta>(
+      m, "delta(Tensor data, float threshold, bool padding, bool off_spike) -> Tensor");
 }
 
 }  // namespace rheo::spikegen

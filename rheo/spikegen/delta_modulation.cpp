@@ -1,9 +1,13 @@
 #include "rheo/spikegen/delta_modulation.hpp"
 
+#include <ATen/ops/empty.h>
+
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "rheo/ops/by_type.hpp"
+#include "rheo/ops/define.hpp"
 #include "rheo/spikegen/detail/rows.hpp"
 
 namespace rheo::spikegen {
@@ -76,6 +80,33 @@ at::Tensor delta_demodulation(const at::Tensor& spk, const DeltaModulationOption
   check("delta_demodulation", "spk", spk, o);
   return walk(
       spk, o, []<class T>(T value, T, T) { return value; }, []<class T>(T, T estimate) { return estimate; });
+}
+
+namespace {
+
+DeltaModulationOptions options_of(double threshold, const std::optional<at::Tensor>& start) {
+  return {.threshold = threshold, .start = start.value_or(at::Tensor())};
+}
+
+at::Tensor modulation_cpu(const at::Tensor& data, double threshold, const std::optional<at::Tensor>& start) {
+  return delta_modulation(data, options_of(threshold, start));
+}
+
+at::Tensor demodulation_cpu(const at::Tensor& spk, double threshold, const std::optional<at::Tensor>& start) {
+  return delta_demodulation(spk, options_of(threshold, start));
+}
+
+at::Tensor same_meta(const at::Tensor& data, double, const std::optional<at::Tensor>&) {
+  return at::empty_symint(data.sym_sizes(), data.options());
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<modulation_cpu, same_meta>(
+      m, "delta_modulation(Tensor data, float threshold, Tensor? start) -> Tensor");
+  ops::define_plain<demodulation_cpu, same_meta>(
+      m, "delta_demodulation(Tensor spk, float threshold, Tensor? start) -> Tensor");
 }
 
 }  // namespace rheo::spikegen

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/clamp_max.h>
 #include <ATen/ops/clamp_min.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/ge.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/lt.h>
@@ -12,8 +13,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "rheo/ops/by_type.hpp"
+#include "rheo/ops/define.hpp"
 #include "rheo/spikegen/detail/rows.hpp"
 
 namespace rheo::spikegen {
@@ -141,6 +144,74 @@ at::Tensor latency_interpolate(const at::Tensor& spike_time, std::int64_t num_st
       }
     });
   });
+}
+
+namespace {
+
+at::Tensor latency_cpu(const at::Tensor& data, std::int64_t num_steps, double threshold, double tau,
+                       std::int64_t first_spike_time, double on_target, double off_target, bool clip,
+                       bool normalize, bool linear, bool interpolate, bool bypass, double epsilon) {
+  return latency(data, {.num_steps = num_steps,
+                        .threshold = threshold,
+                        .tau = tau,
+                        .first_spike_time = first_spike_time,
+                        .on_target = on_target,
+                        .off_target = off_target,
+                        .clip = clip,
+                        .normalize = normalize,
+                        .linear = linear,
+                        .interpolate = interpolate,
+                        .bypass = bypass,
+                        .epsilon = epsilon});
+}
+
+at::Tensor latency_meta(const at::Tensor& data, c10::SymInt num_steps, double, double, c10::SymInt, double,
+                        double, bool, bool, bool, bool, bool, double) {
+  // Without it the length follows from the data, which a trace does not see.
+  if (num_steps == 0) refuse("latency", "num_steps must be given where a call is traced, got 0");
+  return at::empty_symint(ops::with_time(data, std::move(num_steps)), data.options());
+}
+
+std::tuple<at::Tensor, at::Tensor> code_cpu(const at::Tensor& data, std::int64_t num_steps, double threshold,
+                                            double tau, std::int64_t first_spike_time, bool normalize,
+                                            bool linear, double epsilon) {
+  return latency_code(data.contiguous(), {.num_steps = num_steps,
+                                          .threshold = threshold,
+                                          .tau = tau,
+                                          .first_spike_time = first_spike_time,
+                                          .normalize = normalize,
+                                          .linear = linear,
+                                          .epsilon = epsilon});
+}
+
+std::tuple<at::Tensor, at::Tensor> code_meta(const at::Tensor& data, c10::SymInt, double, double, c10::SymInt,
+                                             bool, bool, double) {
+  const auto like = data.options();
+  return {at::empty_symint(data.sym_sizes(), like),
+          at::empty_symint(data.sym_sizes(), like.dtype(at::kBool))};
+}
+
+at::Tensor interpolate_meta(const at::Tensor& spike_time, c10::SymInt num_steps, double, double) {
+  return at::empty_symint(ops::with_time(spike_time, std::move(num_steps)), spike_time.options());
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<latency_cpu, latency_meta>(m,
+                                               "latency(Tensor data, SymInt num_steps, float threshold, "
+                                               "float tau, SymInt first_spike_time, float on_target, "
+                                               "float off_target, bool clip, bool normalize, bool linear, "
+                                               "bool interpolate, bool bypass, float epsilon) -> "
+                                               "Tensor");
+  ops::define_plain<code_cpu, code_meta>(
+      m,
+      "latency_code(Tensor data, SymInt num_steps, float threshold, float tau, SymInt first_spike_time, bool "
+      "normalize, bool linear, float epsilon) -> (Tensor time, Tensor below)");
+  ops::define_plain<latency_interpolate, interpolate_meta>(
+      m,
+      "latency_interpolate(Tensor spike_time, SymInt num_steps, float on_target, float off_target) -> "
+      "Tensor");
 }
 
 }  // namespace rheo::spikegen

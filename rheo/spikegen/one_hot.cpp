@@ -1,12 +1,14 @@
 #include "rheo/spikegen/one_hot.hpp"
 
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/nonzero.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/StringUtil.h>
 
+#include "rheo/ops/define.hpp"
 #include "rheo/ops/error.hpp"
 
 namespace rheo::spikegen {
@@ -55,6 +57,26 @@ at::Tensor from_one_hot(const at::Tensor& x) {
   }
   if (x.size(0) == 0) return at::zeros({0}, x.options().dtype(at::kLong));
   return ones.to(at::kByte).argmax(1);
+}
+
+namespace {
+
+at::Tensor to_one_hot_meta(const at::Tensor& targets, c10::SymInt num_classes) {
+  return at::empty_symint({targets.sym_size(0), std::move(num_classes)}, targets.options().dtype(at::kFloat));
+}
+
+at::Tensor from_one_hot_meta(const at::Tensor& x) {
+  if (x.dim() != 2)
+    throw ValueError(c10::str("[from_one_hot] x must be [B, C] where a call is traced, got ", x.sizes()));
+  return at::empty_symint({x.sym_size(0)}, x.options().dtype(at::kLong));
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<to_one_hot, to_one_hot_meta>(m,
+                                                 "to_one_hot(Tensor targets, SymInt num_classes) -> Tensor");
+  ops::define_plain<from_one_hot, from_one_hot_meta>(m, "from_one_hot(Tensor x) -> Tensor");
 }
 
 }  // namespace rheo::spikegen

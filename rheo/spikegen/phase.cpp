@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "rheo/ops/by_type.hpp"
+#include "rheo/ops/define.hpp"
 #include "rheo/spikegen/detail/rows.hpp"
 
 namespace rheo::spikegen {
@@ -34,6 +35,23 @@ at::Tensor phase(const at::Tensor& data, const PhaseOptions& o) {
       for (std::int64_t i = 0; i < n; ++i) to[i] = (code[i] & digit) != 0 ? on : T(0);
     });
   });
+}
+
+namespace {
+
+at::Tensor phase_cpu(const at::Tensor& data, std::int64_t num_steps, std::int64_t bits, bool weighted) {
+  return phase(data, {.num_steps = num_steps, .bits = bits, .weighted = weighted});
+}
+
+at::Tensor phase_meta(const at::Tensor& data, c10::SymInt num_steps, std::int64_t, bool) {
+  return at::empty_symint(ops::with_time(data, std::move(num_steps)), data.options());
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<phase_cpu, phase_meta>(
+      m, "phase(Tensor data, SymInt num_steps, int bits, bool weighted) -> Tensor");
 }
 
 }  // namespace rheo::spikegen

@@ -1,9 +1,12 @@
 #include "rheo/spikegen/population.hpp"
 
+#include <ATen/ops/empty.h>
+
 #include <cmath>
 #include <vector>
 
 #include "rheo/ops/by_type.hpp"
+#include "rheo/ops/define.hpp"
 #include "rheo/spikegen/detail/rows.hpp"
 #include "rheo/spikegen/latency.hpp"
 
@@ -62,6 +65,44 @@ at::Tensor population_latency(const at::Tensor& data, std::int64_t num_steps, co
   return latency(
       responses(data, o),
       {.num_steps = num_steps, .threshold = o.cutoff, .clip = true, .normalize = true, .linear = true});
+}
+
+namespace {
+
+at::Tensor population_cpu(const at::Tensor& data, std::int64_t num_neurons, double low, double high,
+                          double beta) {
+  return population(data, {.num_neurons = num_neurons, .low = low, .high = high, .beta = beta});
+}
+
+at::Tensor population_meta(const at::Tensor& data, std::int64_t num_neurons, double, double, double) {
+  auto sizes = data.sym_sizes().vec();
+  sizes.emplace_back(num_neurons);
+  return at::empty_symint(sizes, data.options());
+}
+
+at::Tensor latency_cpu(const at::Tensor& data, std::int64_t num_steps, std::int64_t num_neurons, double low,
+                       double high, double beta, double cutoff) {
+  return population_latency(
+      data, num_steps,
+      {.num_neurons = num_neurons, .low = low, .high = high, .beta = beta, .cutoff = cutoff});
+}
+
+at::Tensor latency_meta(const at::Tensor& data, c10::SymInt num_steps, std::int64_t num_neurons, double,
+                        double, double, double) {
+  auto sizes = ops::with_time(data, std::move(num_steps));
+  sizes.emplace_back(num_neurons);
+  return at::empty_symint(sizes, data.options());
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<population_cpu, population_meta>(
+      m, "population(Tensor data, int num_neurons, float low, float high, float beta) -> Tensor");
+  ops::define_plain<latency_cpu, latency_meta>(
+      m,
+      "population_latency(Tensor data, SymInt num_steps, int num_neurons, float low, float high, "
+      "float beta, float cutoff) -> Tensor");
 }
 
 }  // namespace rheo::spikegen

@@ -2,8 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include "rheo/ops/define.hpp"
 #include "rheo/ops/refuse.hpp"
 #include "rheo/ops/seed.hpp"
 #include "rheo/spikegen/detail/draw.hpp"
@@ -55,6 +57,36 @@ at::Tensor rate(const at::Tensor& data, const RateOptions& o) {
   const auto spk = detail::draw_spikes(p, sizes, o.seed ? *o.seed : ops::draw_seed(), o.first_spike_time);
   if (!spk.defined()) refuse("rate", "data must be probabilities after gain and offset, got NaN");
   return narrow ? spk.to(x.scalar_type()) : spk;
+}
+
+namespace {
+
+at::Tensor rate_cpu(const at::Tensor& data, std::int64_t num_steps, double gain, double offset,
+                    std::int64_t first_spike_time, bool time_var_input, std::optional<std::int64_t> seed) {
+  return rate(data, {.num_steps = num_steps,
+                     .gain = gain,
+                     .offset = offset,
+                     .first_spike_time = first_spike_time,
+                     .time_var_input = time_var_input,
+                     .seed = detail::seed_of(seed)});
+}
+
+at::Tensor rate_meta(const at::Tensor& data, c10::SymInt num_steps, double, double,
+                     c10::SymInt first_spike_time, bool time_var_input, std::optional<std::int64_t>) {
+  if (!time_var_input) return at::empty_symint(ops::with_time(data, std::move(num_steps)), data.options());
+  auto sizes = data.sym_sizes().vec();
+  sizes[0] += first_spike_time;
+  return at::empty_symint(sizes, data.options());
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<rate_cpu, rate_meta>(
+      m,
+      "rate(Tensor data, SymInt num_steps=0, float gain=1, float offset=0, SymInt "
+      "first_spike_time=0, bool time_var_input=False, int? seed=None) -> Tensor",
+      {at::Tag::nondeterministic_seeded});
 }
 
 }  // namespace rheo::spikegen

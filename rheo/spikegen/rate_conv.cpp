@@ -1,7 +1,9 @@
 #include "rheo/spikegen/rate_conv.hpp"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/isnan.h>
 
+#include "rheo/ops/define.hpp"
 #include "rheo/ops/refuse.hpp"
 #include "rheo/ops/seed.hpp"
 #include "rheo/spikegen/detail/draw.hpp"
@@ -24,6 +26,23 @@ at::Tensor rate_conv(const at::Tensor& x, std::optional<std::uint64_t> seed) {
            p.flatten().isnan().nonzero().min().item<std::int64_t>());
   }
   return narrow ? spk.to(x.scalar_type()) : spk;
+}
+
+namespace {
+
+at::Tensor rate_conv_cpu(const at::Tensor& x, std::optional<std::int64_t> seed) {
+  return rate_conv(x, detail::seed_of(seed));
+}
+
+at::Tensor rate_conv_meta(const at::Tensor& x, std::optional<std::int64_t>) {
+  return at::empty_symint(x.sym_sizes(), x.options());
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<rate_conv_cpu, rate_conv_meta>(m, "rate_conv(Tensor x, int? seed=None) -> Tensor",
+                                                   {at::Tag::nondeterministic_seeded});
 }
 
 }  // namespace rheo::spikegen

@@ -11,10 +11,14 @@
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
+#include <string_view>
+#include <tuple>
 
 #include "rheo/core/random.hpp"
+#include "rheo/ops/define.hpp"
 #include "rheo/ops/refuse.hpp"
 #include "rheo/ops/seed.hpp"
+#include "rheo/spikegen/detail/draw.hpp"
 #include "rheo/spikegen/one_hot.hpp"
 
 namespace rheo::spikegen {
@@ -177,6 +181,66 @@ at::Tensor targets_convert(const at::Tensor& targets, std::int64_t num_classes,
                           .interpolate = o.interpolate,
                           .bypass = o.bypass,
                           .epsilon = o.epsilon});
+}
+
+namespace {
+
+at::Tensor targets_rate_cpu(const at::Tensor& targets, std::int64_t num_classes, std::int64_t num_steps,
+                            std::int64_t first_spike_time, double correct_rate, double incorrect_rate,
+                            double on_target, double off_target, std::string_view firing_pattern,
+                            bool interpolate, std::optional<std::int64_t> seed) {
+  return targets_rate(targets, num_classes,
+                      {.num_steps = num_steps,
+                       .first_spike_time = first_spike_time,
+                       .correct_rate = correct_rate,
+                       .incorrect_rate = incorrect_rate,
+                       .on_target = on_target,
+                       .off_target = off_target,
+                       .firing_pattern = std::string(firing_pattern),
+                       .interpolate = interpolate,
+                       .seed = detail::seed_of(seed)});
+}
+
+at::Tensor targets_rate_meta(const at::Tensor& targets, c10::SymInt num_classes, c10::SymInt num_steps,
+                             c10::SymInt first_spike_time, double correct_rate, double incorrect_rate, double,
+                             double, std::string_view, bool, std::optional<std::int64_t>) {
+  std::vector<c10::SymInt> sizes{targets.sym_size(0), std::move(num_classes)};
+  const bool constant = correct_rate == 1 && incorrect_rate == 0 && first_spike_time == 0;
+  if (!constant) sizes.insert(sizes.begin(), std::move(num_steps));
+  return at::empty_symint(sizes, targets.options().dtype(at::kFloat));
+}
+
+std::tuple<at::Tensor, at::Tensor> rate_code_any(std::int64_t num_steps, std::int64_t first_spike_time,
+                                                 double rate, std::string_view firing_pattern,
+                                                 std::optional<std::int64_t> seed) {
+  return target_rate_code(num_steps, {.first_spike_time = first_spike_time,
+                                      .rate = rate,
+                                      .firing_pattern = std::string(firing_pattern),
+                                      .seed = detail::seed_of(seed)});
+}
+
+at::Tensor interpolate_meta(const at::Tensor& spike_time, c10::SymInt num_steps, double, double) {
+  return at::empty_symint({std::move(num_steps)}, spike_time.options().dtype(at::kFloat));
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  ops::define_plain<targets_rate_cpu, targets_rate_meta>(
+      m,
+      "targets_rate(Tensor targets, SymInt num_classes, SymInt num_steps, SymInt first_spike_time, float "
+      "correct_rate, float incorrect_rate, float on_target, float off_target, str firing_pattern, bool "
+      "interpolate, "
+      "int? seed=None) -> Tensor",
+      {at::Tag::nondeterministic_seeded});
+  ops::define_plain<rate_interpolate, interpolate_meta>(
+      m,
+      "rate_interpolate(Tensor spike_time, SymInt num_steps, float on_target, float off_target) -> Tensor");
+  ops::define_eager<rate_code_any>(m,
+                                   "target_rate_code(int num_steps, int first_spike_time, float rate, str "
+                                   "firing_pattern, int? seed=None) -> "
+                                   "(Tensor spk, Tensor times)",
+                                   {at::Tag::nondeterministic_seeded});
 }
 
 }  // namespace rheo::spikegen

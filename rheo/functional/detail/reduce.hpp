@@ -2,7 +2,6 @@
 #pragma once
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/sum.h>
@@ -20,14 +19,6 @@ inline at::Tensor weighted(const at::Tensor& loss, const at::Tensor& weight, con
 inline at::Tensor reduced(const at::Tensor& loss, Reduction reduction) {
   if (reduction == Reduction::none) return loss;
   return reduction == Reduction::sum ? loss.sum() : loss.mean();
-}
-
-/// [B, C]: `on` at the target's class, `off` elsewhere.
-inline at::Tensor by_class(const at::Tensor& targets, std::int64_t classes, double on, double off,
-                           const at::TensorOptions& like) {
-  auto out = at::full({targets.size(0), classes}, off, like.requires_grad(false));
-  out.scatter_(1, targets.unsqueeze(1), on);
-  return out;
 }
 
 }  // namespace rheo::functional::detail

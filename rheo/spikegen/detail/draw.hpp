@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 
 namespace rheo::spikegen::detail {
 
@@ -12,5 +13,10 @@ namespace rheo::spikegen::detail {
 /// An undefined tensor if a probability is NaN.
 at::Tensor draw_spikes(const at::Tensor& p, at::IntArrayRef sizes, std::uint64_t seed,
                        std::int64_t silent = 0);
+
+/// A seed as operators take it: any 64 bits.
+inline std::optional<std::uint64_t> seed_of(std::optional<std::int64_t> seed) {
+  return seed ? std::optional(static_cast<std::uint64_t>(*seed)) : std::nullopt;
+}
 
 }  // namespace rheo::spikegen::detail
