@@ -4,7 +4,7 @@
     spk = spikegen.latency(image, num_steps=25, normalize=True, linear=True)
 
 Time is the first dimension. Spikes have the type of the data and carry no gradient. Bad arguments are a ValueError that names
-argument and value. What snnTorch does not have: `seed`, phase, burst, population and reversible delta coding."""
+argument and value, where snnTorch has a type of its own that one. What snnTorch does not have: `seed`, phase, burst, population and reversible delta coding."""
 
 import torch
 
@@ -53,6 +53,13 @@ def _typed(out, data):
     return out.to(data.dtype) if data.is_floating_point() else out
 
 
+def _floating(name, argument, data):
+    """data, which is of a type that probabilities have. torch.bernoulli has the same error for others."""
+    if not data.is_floating_point():
+        raise NotImplementedError(f"[{name}] {argument} must have a floating-point type, got {data.dtype}")
+    return data
+
+
 def _labels(targets):
     return torch.as_tensor(targets).to(torch.int64)
 
@@ -68,12 +75,13 @@ def rate(data, num_steps=False, gain=1, offset=0, first_spike_time=0, time_var_i
     position and probability only; without a seed one is drawn from torch's generator."""
     if isinstance(gain, torch.Tensor) or isinstance(offset, torch.Tensor):
         data, gain, offset = (data if time_var_input else data * gain + offset), 1, 0
+    data = _floating("rate", "data", data)
     return _call(_ops.rate, data, int(num_steps), gain, offset, first_spike_time, time_var_input, seed)
 
 
 def rate_conv(data, *, seed=None):
     """Each value, cut to [0, 1], is the probability of a spike: one draw per element, the shape and type of data."""
-    return _call(_ops.rate_conv, data, seed)
+    return _call(_ops.rate_conv, _floating("rate_conv", "data", data), seed)
 
 
 # ---- latency coding --------------------------------------------------------------------------------------------------
@@ -310,6 +318,8 @@ def target_rate_code(num_steps, first_spike_time=0, rate=1, firing_pattern="regu
 def rate_interpolate(spike_time, num_steps, on_target=1, off_target=0, epsilon=1e-7):
     """Sorted times [n] -> [num_steps], float32: ramps from off_target, one step after a spike, to on_target at the next.
     epsilon has no effect: it is here for snnTorch's argument order."""
+    if not on_target > off_target and len(spike_time):
+        raise RuntimeError(f"[rate_interpolate] on_target must be above off_target, {off_target}, got {on_target}")
     return _call(_ops.rate_interpolate, spike_time, num_steps, on_target, off_target)
 
 
@@ -348,8 +358,14 @@ def targets_latency(
 
 
 def to_one_hot(targets, num_classes):
-    """Classes [B] -> [B, num_classes], float32, 1 at the class."""
-    return _call(_ops.to_one_hot, _labels(targets), num_classes)
+    """Classes [B] -> [B, num_classes], float32, 1 at the class. A class below zero is a RuntimeError, as in snnTorch."""
+    targets = _labels(targets)
+    try:
+        return _call(_ops.to_one_hot, targets, num_classes)
+    except ValueError as error:
+        if targets.numel() and targets.min() < 0:
+            raise RuntimeError(str(error)) from None
+        raise
 
 
 def to_one_hot_inverse(one_hot_targets):

@@ -166,8 +166,9 @@ class Random(unittest.TestCase):
             self.assertEqual(spikegen.rate(x, 3).dtype, dtype)
             self.assertEqual(spikegen.rate_conv(x).dtype, dtype)
             self.assertEqual(spikegen.latency(x, 3, normalize=True).dtype, dtype)
-        with self.assertRaisesRegex(TypeError, r"\[rate\] data must have a floating-point type, got Long"):
-            spikegen.rate(torch.ones(2, dtype=torch.int64), 3)
+        for call in (lambda x: spikegen.rate(x, 3), spikegen.rate_conv):
+            with self.assertRaisesRegex(NotImplementedError, r"data must have a floating-point type, got torch.int64"):
+                call(torch.ones(2, dtype=torch.int64))
 
     def test_patterns(self):
         uniform, times = spikegen.target_rate_code(100, 20, 0.3, "uniform", seed=2)
@@ -286,6 +287,12 @@ class Errors(unittest.TestCase):
             (lambda: spikegen.from_one_hot(torch.zeros(2, 2)), r"\[from_one_hot\] x must have a single 1 .* got 0 in row 0"),
         ):
             with self.assertRaisesRegex(ValueError, text):
+                call()
+        for call, text in (
+            (lambda: spikegen.to_one_hot(torch.tensor([-1]), 3), r"\[to_one_hot\] targets must be .* got -1 at 0"),
+            (lambda: spikegen.rate_interpolate(torch.tensor([3]), 5, 1, 1), r"on_target must be above off_target, 1, got 1"),
+        ):
+            with self.assertRaisesRegex(RuntimeError, text):
                 call()
 
 
