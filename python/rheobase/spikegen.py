@@ -4,7 +4,7 @@
     spk = spikegen.latency(image, num_steps=25, normalize=True, linear=True)
 
 Time is the first dimension. Spikes have the type of the data and carry no gradient. Bad arguments are a ValueError that names
-argument and value, where snnTorch has a type of its own that one. What snnTorch does not have: `seed`, phase, burst, population and reversible delta coding."""
+argument and value, or the error that snnTorch has there. What snnTorch does not have: `seed`, phase, burst, population and reversible delta coding."""
 
 import torch
 
@@ -311,8 +311,9 @@ def targets_rate(
 
 def target_rate_code(num_steps, first_spike_time=0, rate=1, firing_pattern="regular", *, seed=None):
     """A spike train [num_steps] of `rate` spikes per step, and the times of its spikes, int64. A uniform train may have a
-    time twice."""
-    return _ops.target_rate_code(num_steps, first_spike_time, rate, firing_pattern.lower(), seed)
+    time twice. Of the rate 0 there are none, in a float32 tensor, as in snnTorch."""
+    spk, times = _ops.target_rate_code(num_steps, first_spike_time, rate, firing_pattern.lower(), seed)
+    return spk, times if rate else times.float()
 
 
 def rate_interpolate(spike_time, num_steps, on_target=1, off_target=0, epsilon=1e-7):

@@ -44,7 +44,7 @@ void first_spike_backward(const FirstSpikeCall<T>& call, std::int64_t begin, std
   }
   for (std::int64_t f = 0; f < call.count; ++f) {
     for (auto i = f * columns + begin; i < f * columns + end; ++i) {
-      call.grad[call.step[i] * columns + i - f * columns] -= call.grad_time[i];
+      call.grad[call.step[i] * columns + i - f * columns] = -call.grad_time[i];
     }
   }
 }

@@ -2,7 +2,7 @@
 // spk [T, columns] contiguous. A call handles the columns [begin, end), so columns are shared out among threads.
 //   time = s (t + 1) - 1 for the value s of the spike at step t, so t for a spike of 1; T - 1 for a neuron without one
 // Gradient: minus that of the time, at the step it was taken from (the last step for a neuron without a spike): an earlier
-// time wants more input there.
+// time wants more input there. Of several spikes that do not come, all at the last step, the last one's counts.
 #pragma once
 
 #include <cstdint>

@@ -50,7 +50,7 @@ TEST(SpikeTime, OfEveryNeuronAndEverySpikeAtOddSizes) {
                                        : std::vector<torch::indexing::TensorIndex>{found, b, n};
             expected.index_put_(at, static_cast<double>(t));
             const torch::NoGradGuard no_grad;
-            grad[t][b][n] -= g.index(at);
+            grad[t][b][n] = -g.index(at);
             ++found;
           };
           for (int t = 0; t < T && found < count; ++t) {

@@ -147,7 +147,7 @@ class References(unittest.TestCase):
                             at += [shape[0] - 1] * (count - len(at))
                             self.assertEqual(times[:, b, n].tolist(), at)
                             for f, t in enumerate(at):
-                                grad[t, b, n] -= weights[f, b, n]
+                                grad[t, b, n] = -weights[f, b, n]  # of several at the last step, the last
                     torch.testing.assert_close(spk.grad, grad)
                     self.assertFalse(step.requires_grad)
 

@@ -68,7 +68,7 @@ class StateQuant(unittest.TestCase):
             levels, edges = (levels.float(), edges.float()) if dtype is torch.float32 else (levels, edges)
             for grad in (False, True):
                 torch.library.opcheck(
-                    ops.nearest_level.default, (x.to(dtype).requires_grad_(grad), levels, edges, low, per_step)
+                    ops.nearest_level.default, (x.to(dtype, copy=True).requires_grad_(grad), levels, edges, low, per_step)
                 )
 
     def test_compiles(self):
