@@ -1,5 +1,9 @@
 # Finds libtorch: Torch_DIR or CMAKE_PREFIX_PATH (variable or environment) where given, else the wheel in the project's .venv, in an
 # active virtual environment, or in the Python on the PATH. Defines the target `torch` and TORCH_INSTALL_PREFIX.
+if(SKBUILD)  # pip builds for the Python it runs in
+  find_package(Python REQUIRED COMPONENTS Interpreter)
+  set(RHEO_PYTHON ${Python_EXECUTABLE})
+endif()
 if(NOT Torch_DIR AND DEFINED ENV{Torch_DIR})
   set(Torch_DIR $ENV{Torch_DIR} CACHE PATH "Folder of TorchConfig.cmake")
 endif()

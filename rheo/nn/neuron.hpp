@@ -36,6 +36,9 @@ struct NeuronOptions : nn::CommonOptions {
 };
 
 namespace nn {
+namespace detail {
+struct NeuronParameters;
+}
 
 class RHEO_API NeuronImpl : public SpikingImpl {
  public:
@@ -88,8 +91,7 @@ class RHEO_API NeuronImpl : public SpikingImpl {
   std::vector<at::Tensor> prepared_constants(const at::Tensor& x, at::ScalarType dtype) const;
   ops::RawTensors raw() const;
   void check_values() const;
-  /// What the given parameters broadcast to; throws ValueError where they do not.
-  std::vector<std::int64_t> common_shape() const;
+  detail::NeuronParameters present() const;
   void refresh() const;
   State named(const std::vector<at::Tensor>& tensors) const;
   bool is_fixed(std::string_view name) const;

@@ -19,6 +19,17 @@ const std::vector<const ops::NeuronEntry*>& entries() {
   return all;
 }
 
+/// What each neuron's header opens with.
+struct Text {
+  std::string_view name, text;
+  bool layered;
+};
+constexpr Text texts[] = {
+#define RHEO_NEURON_TEXT(Type, text, layered) {#Type, text, layered},
+#include "rheo/neurons/texts.inc"
+#undef RHEO_NEURON_TEXT
+};
+
 std::string domain_text(Domain domain) {
   switch (domain) {
     case Domain::any:
@@ -37,7 +48,7 @@ NeuronDescription describe(const ops::NeuronEntry& entry) {
   const auto text = [](std::string_view s) { return std::string(s); };
   const NeuronInfo& info = entry.info;
   NeuronDescription d{text(info.name),  text(info.brief),      {},         {}, {}, entry.constants,
-                      text(info.input), text(info.input_unit), info.reset, {}};
+                      text(info.input), text(info.input_unit), info.reset, {}, {}, false};
   for (const auto& p : info.params) {
     if (p.name.empty()) continue;
     d.params.push_back({text(p.name), std::isnan(p.value) ? std::nullopt : std::optional(p.value),
@@ -57,18 +68,25 @@ NeuronDescription describe(const ops::NeuronEntry& entry) {
     }
     d.modes.push_back(std::move(mode));
   }
+  for (const auto& t : texts) {
+    if (t.name != info.name) continue;
+    d.text = text(t.text);
+    d.layered = t.layered;
+  }
   return d;
 }
 
 /// The position of a neuron by name.
 std::size_t position(std::string_view name) {
   const auto& all = list_neurons();
-  std::vector<std::string> names;
-  std::string list;
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].name == name) return i;
-    names.push_back(all[i].name);
-    list += (list.empty() ? "" : ", ") + all[i].name;
+  }
+  std::vector<std::string> names;
+  std::string list;
+  for (const auto& n : all) {
+    names.push_back(n.name);
+    list += (list.empty() ? "" : ", ") + n.name;
   }
   const auto near = nearest_name(name, names);
   throw ValueError("[neuron] name must be one of " + list + ", got '" + std::string(name) + "'" +

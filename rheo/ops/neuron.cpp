@@ -15,6 +15,7 @@
 #include "rheo/ops/detail/call.hpp"
 #include "rheo/ops/detail/neuron_schema.hpp"
 #include "rheo/ops/error.hpp"
+#include "rheo/ops/neuron_entry.hpp"
 #include "rheo/ops/pool.hpp"
 
 namespace rheo::ops {
@@ -38,21 +39,6 @@ constexpr std::string_view surrogate_names[] = {
     RHEO_LIST(RHEO_SURROGATE_NAME_, RHEO_SURROGATES)
 #undef RHEO_SURROGATE_NAME_
 };
-
-SurrogateCall surrogate_of(std::string_view name, at::ArrayRef<double> args) {
-  SurrogateCall call;
-  const auto* found = std::find(std::begin(surrogate_names), std::end(surrogate_names), name);
-  if (found == std::end(surrogate_names))
-    detail::refuse("[neuron] surrogate must be the name of a surrogate, got '", name, "'");
-  if (args.size() > max_surrogate_args)
-    detail::refuse("[neuron] surrogate_args must be at most 3 numbers, got ", args.size());
-  call.kind = static_cast<SurrogateKind>(found - std::begin(surrogate_names));
-  for (std::size_t i = 0; i < max_surrogate_args; ++i) call.args[i] = i < args.size() ? args[i] : 0;
-  if (is_stochastic(call.kind) && !(call.args[surrogates::SSO::seed] >= 0))
-    detail::refuse("[neuron] surrogate_args of ", name, " must have a seed from 0 on, got ",
-                   call.args[surrogates::SSO::seed]);
-  return call;
-}
 
 bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
 
@@ -120,7 +106,7 @@ NeuronOutputs neuron_cpu(std::string_view kind, const at::Tensor& x, at::TensorL
                          std::int64_t outputs) {
   const auto& table = detail::table_of(kind);
   const auto shape = detail::check_call(table, x, state, constants, steps, reset);
-  const auto s = surrogate_of(surrogate, surrogate_args);
+  const auto s = surrogate_call(surrogate, surrogate_args);
   return x.scalar_type() == at::kFloat
              ? forward_cpu<float>(table, shape, x, state, constants, reset, reset_delay, s, outputs)
              : forward_cpu<double>(table, shape, x, state, constants, reset, reset_delay, s, outputs);
@@ -202,7 +188,7 @@ NeuronOutputs neuron_backward_cpu(std::string_view kind, const std::optional<at:
                                   at::ArrayRef<double> surrogate_args, std::int64_t needs) {
   const auto& table = detail::table_of(kind);
   const auto shape = detail::check_call(table, x, state, constants, steps, reset);
-  auto s = surrogate_of(surrogate, surrogate_args);
+  auto s = surrogate_call(surrogate, surrogate_args);
   if (static_cast<int>(constants.size()) == table.constants + 3) {
     const int slope = surrogate_slope(s.kind);
     if (slope < 0) detail::refuse("[neuron] surrogate must have a slope to learn, got '", surrogate, "'");
@@ -246,6 +232,21 @@ NeuronOutputs neuron_backward_meta(std::string_view, const std::optional<at::Ten
 }
 
 }  // namespace
+
+SurrogateCall surrogate_call(std::string_view name, at::ArrayRef<double> args) {
+  SurrogateCall call;
+  const auto* found = std::find(std::begin(surrogate_names), std::end(surrogate_names), name);
+  if (found == std::end(surrogate_names))
+    detail::refuse("[neuron] surrogate must be the name of a surrogate, got '", name, "'");
+  if (args.size() > max_surrogate_args)
+    detail::refuse("[neuron] surrogate_args must be at most 3 numbers, got ", args.size());
+  call.kind = static_cast<SurrogateKind>(found - std::begin(surrogate_names));
+  for (std::size_t i = 0; i < max_surrogate_args; ++i) call.args[i] = i < args.size() ? args[i] : 0;
+  if (is_stochastic(call.kind) && !(call.args[surrogates::SSO::seed] >= 0))
+    detail::refuse("[neuron] surrogate_args of ", name, " must have a seed from 0 on, got ",
+                   call.args[surrogates::SSO::seed]);
+  return call;
+}
 
 std::string_view to_string(SurrogateKind kind) { return surrogate_names[static_cast<int>(kind)]; }
 

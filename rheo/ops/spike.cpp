@@ -2,6 +2,7 @@
 #include <ATen/ops/gt.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "rheo/ops/detail/expr.hpp"
@@ -54,18 +55,16 @@ struct SpikeFunction : torch::autograd::Function<SpikeFunction> {
       const auto keep = c10::static_intrusive_pointer_cast<Held>(ctx->saved_data["custom"].toCapsule());
       grad = keep->gradient(saved[0], grads[0], saved[1]);
     } else {
-      auto args = ctx->saved_data["args"].toDoubleVector();
-      const auto kind = static_cast<SurrogateKind>(ctx->saved_data["kind"].toInt());
-      const Expr u{saved[0]};
+      const auto args = ctx->saved_data["args"].toDoubleVector();
+      SurrogateCall call{static_cast<SurrogateKind>(ctx->saved_data["kind"].toInt()), {}};
+      std::copy(args.begin(), args.end(), call.args);
       const auto& slope = saved[1];
-      if (slope.defined()) args[static_cast<std::size_t>(surrogate_slope(kind))] = slope.item<double>();
-      const TensorNoise noise{args.data(), ctx->saved_data["step"].toInt()};
-      grad = grads[0] * surrogate_factor(kind, u, args.data(), noise).t;
-      if (slope.defined() && slope.requires_grad()) {
-        grad_slope =
-            (grads[0] * surrogate_slope_factor(kind, u, args.data()).t).sum().to(slope.scalar_type());
-        grad_slope = grad_slope.reshape(slope.sizes());
-      }
+      if (slope.defined()) call.args[surrogate_slope(call.kind)] = slope.item<double>();
+      const auto [factor, slope_factor] = spike_factors(
+          saved[0], call, slope.defined() && slope.requires_grad(), ctx->saved_data["step"].toInt());
+      grad = grads[0] * factor;
+      if (slope_factor.defined())
+        grad_slope = (grads[0] * slope_factor).sum().to(slope.scalar_type()).reshape(slope.sizes());
     }
     return {grad, {}, {}, {}, grad_slope, {}};
   }
@@ -77,6 +76,13 @@ struct SpikeFunction : torch::autograd::Function<SpikeFunction> {
 };
 
 }  // namespace
+
+std::pair<at::Tensor, at::Tensor> spike_factors(const at::Tensor& u, const SurrogateCall& surrogate,
+                                                bool slope, std::int64_t step) {
+  const Expr at{u};
+  const auto factor = surrogate_factor(surrogate.kind, at, surrogate.args, TensorNoise{surrogate.args, step});
+  return {factor.t, slope ? surrogate_slope_factor(surrogate.kind, at, surrogate.args).t : at::Tensor()};
+}
 
 at::Tensor spike(const at::Tensor& u, const SurrogateCall& surrogate, const SpikeGradient& custom,
                  const at::Tensor& slope, std::int64_t step) {
