@@ -8,11 +8,13 @@ A fenced block counts when the line before it is `<!-- check -->`:
 - a `console` block: each line `$ command` is run by bash from the repository's root, and the lines below it, up to the next
   command, are its whole standard output;
 - a `cpp` block: a program; it is compiled against an installed copy of build/release, and the next fenced block is its output.
+- a `python` block: a script; it runs with the package of this tree and the library of build/release, its output follows too.
 
 A line `...` in an expected output stands for any number of lines. Every file must hold at least one such block.
 Needs a complete build in build/release.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -77,6 +79,20 @@ def commands(lines):
     return found
 
 
+def torch_folder():
+    """Folder of TorchConfig.cmake that build/release was made with."""
+    cache = (BUILD / "CMakeCache.txt").read_text(encoding="utf-8")
+    return re.search(r"^Torch_DIR:\w+=(.*)$", cache, re.MULTILINE).group(1)
+
+
+def run_script(text):
+    """Runs a Python script with the Python whose torch this build uses."""
+    site = Path(torch_folder()).parents[3]  # .../site-packages/torch/share/cmake/Torch
+    python = site.parents[2] / "bin" / "python"
+    env = os.environ | {"PYTHONPATH": str(ROOT / "python"), "RHEOBASE_LIBRARY": str(BUILD / "lib" / "librheobase.so")}
+    return subprocess.run([python, "-c", text], cwd=ROOT, capture_output=True, text=True, timeout=600, env=env)
+
+
 class Claims:
     def __init__(self):
         self.checked = 0
@@ -96,11 +112,14 @@ class Claims:
     def read(self, file):
         name = Path(file).as_posix()
         before = self.checked + len(self.programs)
-        waiting = None  # a program whose output is the next block
+        waiting = None  # (where, program or script) whose output is the next block
         for number, language, lines, marked in blocks((ROOT / file).read_text(encoding="utf-8")):
             where = f"{name}:{number}"
-            if waiting:
+            if waiting and waiting[1].startswith("claim"):
                 self.programs.append((*waiting, lines))
+                waiting = None
+            elif waiting:
+                self.compare(waiting[0], lines, run_script(waiting[1]))
                 waiting = None
             elif marked and language == "console":
                 for command, expected in commands(lines):
@@ -113,8 +132,10 @@ class Claims:
                 if not source.exists() or source.read_text(encoding="utf-8") != text:
                     source.write_text(text, encoding="utf-8")
                 waiting = (where, program)
+            elif marked and language == "python":
+                waiting = (where, "\n".join(lines) + "\n")
             elif marked:
-                self.wrong.append(f"{where}: a marked block is console or cpp, got '{language}'")
+                self.wrong.append(f"{where}: a marked block is console, cpp or python, got '{language}'")
         if waiting:
             self.wrong.append(f"{waiting[0]}: no block with the output follows")
         if self.checked + len(self.programs) == before:
@@ -124,9 +145,8 @@ class Claims:
         if not self.programs:
             return
         (WORK / "CMakeLists.txt").write_text(CMAKE_LISTS.format(names=" ".join(p[1] for p in self.programs)), encoding="utf-8")
-        cache = (BUILD / "CMakeCache.txt").read_text(encoding="utf-8")
         launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-        torch = re.search(r"^Torch_DIR:\w+=(.*)$", cache, re.MULTILINE).group(1)
+        torch = torch_folder()
         steps = [
             ["cmake", "--install", BUILD, "--prefix", WORK / "prefix"],
             ["cmake", "-S", WORK, "-B", WORK / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", f"-DTorch_DIR={torch}"]

@@ -3,7 +3,9 @@
 #include <torch/library.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "rheo/nn/options.hpp"
 #include "rheo/nn/registry.hpp"
@@ -14,11 +16,26 @@ namespace {
 
 using nlohmann::ordered_json;
 
+/// What each neuron's header opens with, and whether it is the step of a layer written by hand.
+struct Text {
+  std::string_view name, text;
+  bool layered;
+};
+constexpr Text texts[] = {
+#define RHEO_NEURON_TEXT(Type, text, layered) {#Type, text, layered},
+#include "rheo/neurons/texts.inc"
+#undef RHEO_NEURON_TEXT
+};
+
+const Text& text_of(const std::string& name) {
+  return *std::find_if(std::begin(texts), std::end(texts) - 1, [&](const Text& t) { return t.name == name; });
+}
+
 ordered_json neuron_json(const NeuronDescription& n) {
   ordered_json out{{"name", n.name},
                    {"brief", n.brief},
-                   {"text", n.text},
-                   {"layered", n.layered},
+                   {"text", text_of(n.name).text},
+                   {"layered", text_of(n.name).layered},
                    {"input", n.input},
                    {"input_unit", n.input_unit},
                    {"reset", to_string(n.reset)},

@@ -24,22 +24,14 @@ std::vector<double> numbers(const at::Tensor& t) {
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
 
-namespace {
-
-template <class Sizes>
-bool fits(Sizes sizes, Sizes row) {
+bool broadcasts(at::IntArrayRef sizes, at::IntArrayRef row) {
   if (sizes.size() > row.size()) return false;
   for (std::size_t d = 1; d <= sizes.size(); ++d) {
-    const auto& have = sizes[sizes.size() - d];
+    const auto have = sizes[sizes.size() - d];
     if (have != 1 && have != row[row.size() - d]) return false;
   }
   return true;
 }
-
-}  // namespace
-
-bool broadcasts(at::IntArrayRef sizes, at::IntArrayRef row) { return fits(sizes, row); }
-bool broadcasts(c10::SymIntArrayRef sizes, c10::SymIntArrayRef row) { return fits(sizes, row); }
 
 void refuse_shape(const std::string& kind, std::string_view name, at::IntArrayRef sizes,
                   at::IntArrayRef row) {

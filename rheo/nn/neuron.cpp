@@ -8,7 +8,6 @@
 #include <memory>
 #include <typeinfo>
 
-#include "rheo/nn/detail/neuron_parameters.hpp"
 #include "rheo/nn/detail/text.hpp"
 #include "rheo/ops/neuron_linear.hpp"
 #include "rheo/ops/product.hpp"
@@ -216,7 +215,13 @@ ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state
       throw ValueError(
           c10::str("[", kind_, "] inhibition needs a dense layer, one step of x [B, N], got ", row));
     }
-    call.constants = detail::unflattened(std::move(call.constants), row);
+    // Per-neuron constants were flattened for the kernels; whole-tensor operations want their shape back.
+    for (auto& c : call.constants) {
+      if (c.numel() == 1) continue;
+      std::size_t from = row.size();
+      for (std::int64_t n = 1; n != c.numel();) n *= row[--from];
+      c = c.view(row.slice(from));
+    }
   }
   auto result = how ? how(call, fused) : run(call, fused);
   if (narrow) {

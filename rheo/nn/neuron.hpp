@@ -36,9 +36,6 @@ struct NeuronOptions : nn::CommonOptions {
 };
 
 namespace nn {
-namespace detail {
-struct NeuronParameters;
-}
 
 class RHEO_API NeuronImpl : public SpikingImpl {
  public:
@@ -91,7 +88,8 @@ class RHEO_API NeuronImpl : public SpikingImpl {
   std::vector<at::Tensor> prepared_constants(const at::Tensor& x, at::ScalarType dtype) const;
   ops::RawTensors raw() const;
   void check_values() const;
-  detail::NeuronParameters present() const;
+  /// What the given parameters broadcast to; throws ValueError where they do not.
+  std::vector<std::int64_t> common_shape() const;
   void refresh() const;
   State named(const std::vector<at::Tensor>& tensors) const;
   bool is_fixed(std::string_view name) const;

@@ -19,7 +19,6 @@
 #include "rheo/nn/detail/neuron_parameters.hpp"
 #include "rheo/nn/registry.hpp"
 #include "rheo/nn/surrogate.hpp"
-#include "rheo/ops/detail/neuron_schema.hpp"
 #include "rheo/ops/for_python.hpp"
 #include "rheo/ops/refuse.hpp"
 
@@ -84,7 +83,7 @@ at::Tensor call_function(const at::Tensor& x, std::int64_t number) {
 SequenceResult run(std::string_view kind, const at::Tensor& x, const c10::SymInt& steps, at::TensorList state,
                    const Parameters& parameters, at::IntArrayRef modes, std::int64_t reset, bool reset_delay,
                    std::string_view surrogate, at::ArrayRef<double> surrogate_args, bool traces,
-                   std::int64_t spike, std::int64_t quantise, bool inhibition, bool fused) {
+                   std::int64_t spike_function, std::int64_t quantise, bool inhibition, bool fused) {
   const auto& entry = find_entry(kind);
   if (x.dim() < 1) refuse(entry.info.name.data(), "x must have a time dimension, [T, ...], got shape ", x.sizes());
   const auto dtype = x.scalar_type();
@@ -114,7 +113,6 @@ SequenceResult run(std::string_view kind, const at::Tensor& x, const c10::SymInt
   }
   const auto p = parameters_of(entry, parameters, modes);
   auto constants = detail::constants_of(p, row, x.device(), computed);
-  const auto call = surrogate_of(surrogate, surrogate_args);
   at::Tensor slope;
   if (parameters.size() == entry.parameters.size() + 3) {
     slope = parameters.get(entry.parameters.size() + 2).value_or(at::Tensor());
@@ -122,42 +120,39 @@ SequenceResult run(std::string_view kind, const at::Tensor& x, const c10::SymInt
       slope = slope.to(x.device(), computed);
   }
 
-  SequenceResult out;
-  const auto count = steps.guard_int(__FILE__, __LINE__);
-  if (fused && spike < 0 && quantise < 0 && !inhibition && !x.is_cuda()) {
-    if (slope.defined()) constants.push_back(slope);
-    out = ops::detail::neuron_op(entry.info.name, values, first, constants, count, reset, reset_delay,
-                                 surrogate, call.args, traces ? 1 : 0);
+  ops::ReferenceCall call;
+  call.kind = entry.info.name;
+  call.x = values;
+  call.steps = steps.guard_int(__FILE__, __LINE__);
+  call.state = std::move(first);
+  call.constants = std::move(constants);
+  call.reset = static_cast<Reset>(reset);
+  call.reset_delay = reset_delay;
+  call.surrogate = surrogate_of(surrogate, surrogate_args);
+  call.slope = slope;
+  call.traces = traces;
+  ops::NeuronResult result;
+  if (fused && spike_function < 0 && quantise < 0 && !inhibition && !x.is_cuda()) {
+    result = ops::neuron(call);
   } else {
     const auto sizes = x.sizes().slice(1);
     if (inhibition && sizes.size() != 2) {
       refuse(entry.info.name.data(), "inhibition needs a dense layer, one step of x [B, N], got ", sizes);
     }
-    ops::ReferenceCall reference;
-    reference.kind = entry.info.name;
-    reference.x = values;
-    reference.steps = count;
-    reference.state = std::move(first);
-    reference.constants = detail::unflattened(std::move(constants), sizes);
-    reference.reset = static_cast<Reset>(reset);
-    reference.reset_delay = reset_delay;
-    reference.surrogate = call;
-    reference.slope = slope;
-    reference.traces = traces;
-    reference.inhibition = inhibition;
-    if (spike >= 0) reference.spike = [spike](const at::Tensor& u) { return call_function(u, spike); };
+    call.constants = detail::unflattened(std::move(call.constants), sizes);
+    call.inhibition = inhibition;
+    if (spike_function >= 0) throw RuntimeError("a function of the user's as spike_grad is not served yet");
     if (quantise >= 0)
-      reference.quantise = [quantise](const at::Tensor& u) { return call_function(u, quantise); };
-    auto result = entry.reference(reference);
-    out = {std::move(result.spk), std::move(result.traces), std::move(result.state)};
+      call.quantise = [quantise](const at::Tensor& u) { return call_function(u, quantise); };
+    result = entry.reference(call);
   }
+  auto& [spk, all, last] = result;
   if (narrow) {
-    auto& [spk, all, last] = out;
     spk = spk.to(dtype);
     for (auto& t : all) t = t.to(dtype);
     for (auto& t : last) t = t.to(dtype);
   }
-  return out;
+  return {std::move(spk), std::move(all), std::move(last)};
 }
 
 std::vector<at::Tensor> neuron_step(std::string_view kind, const at::Tensor& x, at::TensorList state,

@@ -19,17 +19,6 @@ const std::vector<const ops::NeuronEntry*>& entries() {
   return all;
 }
 
-/// What each neuron's header opens with.
-struct Text {
-  std::string_view name, text;
-  bool layered;
-};
-constexpr Text texts[] = {
-#define RHEO_NEURON_TEXT(Type, text, layered) {#Type, text, layered},
-#include "rheo/neurons/texts.inc"
-#undef RHEO_NEURON_TEXT
-};
-
 std::string domain_text(Domain domain) {
   switch (domain) {
     case Domain::any:
@@ -48,7 +37,7 @@ NeuronDescription describe(const ops::NeuronEntry& entry) {
   const auto text = [](std::string_view s) { return std::string(s); };
   const NeuronInfo& info = entry.info;
   NeuronDescription d{text(info.name),  text(info.brief),      {},         {}, {}, entry.constants,
-                      text(info.input), text(info.input_unit), info.reset, {}, {}, false};
+                      text(info.input), text(info.input_unit), info.reset, {}};
   for (const auto& p : info.params) {
     if (p.name.empty()) continue;
     d.params.push_back({text(p.name), std::isnan(p.value) ? std::nullopt : std::optional(p.value),
@@ -67,11 +56,6 @@ NeuronDescription describe(const ops::NeuronEntry& entry) {
       if (!c.empty()) mode.choices.push_back(text(c));
     }
     d.modes.push_back(std::move(mode));
-  }
-  for (const auto& t : texts) {
-    if (t.name != info.name) continue;
-    d.text = text(t.text);
-    d.layered = t.layered;
   }
   return d;
 }

@@ -44,8 +44,6 @@ struct NeuronDescription {
   std::string input_unit;
   Reset reset = Reset::subtract;     // where the user names none
   std::vector<std::string> refuses;  // common options it has no use for
-  std::string text;                  // what the header says: equations and source
-  bool layered = false;              // the step of a layer written by hand, not a layer itself
 };
 
 /// The library's neurons, in the order of rheo/neurons/CMakeLists.txt.

@@ -15,8 +15,8 @@
 #include "rheo/ops/detail/call.hpp"
 #include "rheo/ops/detail/neuron_schema.hpp"
 #include "rheo/ops/error.hpp"
-#include "rheo/ops/neuron_entry.hpp"
 #include "rheo/ops/pool.hpp"
+#include "rheo/ops/spike.hpp"
 
 namespace rheo::ops {
 namespace {

@@ -6,8 +6,6 @@
 
 #include <functional>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "rheo/core/export.hpp"
@@ -34,8 +32,6 @@ using SpikeGradient = std::function<at::Tensor(const at::Tensor&, const at::Tens
 
 struct ReferenceCall : NeuronCall {
   SpikeGradient custom;  // where set, instead of `surrogate`
-  /// Where set, instead of both: u -> spikes of u, with whatever gradient it has.
-  std::function<at::Tensor(const at::Tensor&)> spike;
   /// Where set, applied to every state after a step: to the membrane before it fires and is reset.
   std::function<at::Tensor(const at::Tensor&)> quantise;
   std::int64_t first_step = 0;  // number of the first step: for the noise of a stochastic surrogate
@@ -72,14 +68,5 @@ const NeuronEntry& neuron_entry();
 RHEO_API at::Tensor spike(const at::Tensor& u, const SurrogateCall& surrogate,
                           const SpikeGradient& custom = {}, const at::Tensor& slope = {},
                           std::int64_t step = 0);
-
-/// The factor that stands for the spike's derivative at u, and, where `slope` is set, the derivative with respect to the
-/// surrogate's slope (else undefined). Differentiable.
-RHEO_API std::pair<at::Tensor, at::Tensor> spike_factors(const at::Tensor& u, const SurrogateCall& surrogate,
-                                                         bool slope, std::int64_t step);
-
-/// A surrogate by name with its numbers, what is missing 0. Throws ValueError for another name, too many numbers, or a
-/// stochastic one without a seed.
-RHEO_API SurrogateCall surrogate_call(std::string_view name, at::ArrayRef<double> args);
 
 }  // namespace rheo::ops

@@ -7,6 +7,7 @@
 
 #include "rheo/ops/detail/expr.hpp"
 #include "rheo/ops/neuron_entry.hpp"
+#include "rheo/ops/spike.hpp"
 
 namespace rheo::ops {
 namespace {

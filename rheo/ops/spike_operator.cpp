@@ -12,8 +12,8 @@
 
 #include "rheo/ops/detail/expr.hpp"
 #include "rheo/ops/for_python.hpp"
-#include "rheo/ops/neuron_entry.hpp"
 #include "rheo/ops/refuse.hpp"
+#include "rheo/ops/spike.hpp"
 
 namespace rheo::ops {
 namespace {

@@ -19,7 +19,6 @@ std::vector<double> numbers(const at::Tensor& t);
 
 /// Whether a parameter of these sizes broadcasts with the trailing dimensions `row` without making it larger.
 bool broadcasts(at::IntArrayRef sizes, at::IntArrayRef row);
-bool broadcasts(c10::SymIntArrayRef sizes, c10::SymIntArrayRef row);
 
 /// The error for a parameter that does not.
 [[noreturn]] void refuse_shape(const std::string& kind, std::string_view name, at::IntArrayRef sizes,

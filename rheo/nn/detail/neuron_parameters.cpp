@@ -45,6 +45,15 @@ std::string shaped_by(const NeuronParameters& p, std::size_t i, std::int64_t ele
   return p.entry.constants[i];
 }
 
+bool fits(c10::SymIntArrayRef sizes, c10::SymIntArrayRef row) {
+  if (sizes.size() > row.size()) return false;
+  for (std::size_t d = 1; d <= sizes.size(); ++d) {
+    const auto& have = sizes[sizes.size() - d];
+    if (have != 1 && have != row[row.size() - d]) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void check_values(const NeuronParameters& p) {
@@ -102,7 +111,7 @@ std::vector<at::Tensor> constants_of(const NeuronParameters& p, c10::SymIntArray
       if (c.dim() != 0) c = c.reshape({});
       continue;
     }
-    if (!broadcasts(c.sym_sizes(), trailing)) {
+    if (!fits(c.sym_sizes(), trailing)) {
       refuse_shape(std::string(p.entry.info.name), shaped_by(p, i, c.numel()), c.sizes(),
                    C10_AS_INTARRAYREF_SLOW(row));
     }

@@ -20,7 +20,6 @@ struct ExprSpike {
   const std::int64_t* step;
 };
 inline Expr spike(const ExprSpike& s, const Expr& u, const Expr& threshold) {
-  if (s.call->spike) return {s.call->spike((u - threshold).t)};
   return {ops::spike((u - threshold).t, s.call->surrogate, s.call->custom, s.call->slope,
                      s.call->first_step + *s.step)};
 }
