@@ -12,7 +12,8 @@ went before the loop.
 import torch
 from torch import nn
 
-from ._sequential import _Flow, Sequential, is_neuron, run_stateless, run_stored, takes_sequences
+from ._sequential import Sequential, _Flow, is_neuron, run_stateless, run_stored, takes_sequences
+from ._state import constant, rows_and_steps
 
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
@@ -53,8 +54,8 @@ class Fused(Sequential):
 
     def forward(self, input_):
         """`input_` [B, ...] with num_steps, else [T, B, ...]. Returns what the loop's calls return, stacked."""
-        constant = self.num_steps is not None
-        flow = _Flow(input_.unsqueeze(0), self.num_steps) if constant else _Flow(input_, input_.shape[0])
+        every = input_ if self.num_steps is None else constant(input_, self.num_steps)
+        flow = _Flow(*rows_and_steps(every, "fuse"))
         named = list(self._modules.items())
         out = None
         for index, (name, layer) in enumerate(named):

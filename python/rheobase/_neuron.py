@@ -30,7 +30,7 @@ from torch import nn
 
 from . import surrogate as _surrogates
 from ._functions import Function
-from ._state import Instances, rows_and_steps
+from ._state import Instances, row_of, rows_and_steps
 
 RESETS = ("subtract", "zero", "none")
 # What a change of these makes a layer work out anew.
@@ -224,7 +224,7 @@ class SpikingNeuron(nn.Module):
         sequence(x)         -> spk, mem            [T, B, ...] each; goes on from the layer's last state, and keeps the new one
         sequence(x, state)  -> spk, mem, state     goes on from `state` (`()`: zeros) and leaves the layer alone
         """
-        x, steps = rows_and_steps(self._checked_sequence(input_))
+        x, steps = rows_and_steps(input_, type(self).__name__)
         if state is None:
             first = [self._buffers[name] for name in self._state_names]
             spk, traces, last = self._sequence(x, steps, first, True)
@@ -233,13 +233,8 @@ class SpikingNeuron(nn.Module):
             return spk, self._membrane(traces)
         if self.init_hidden:
             raise TypeError(f"[{type(self).__name__}] state should not be passed as an argument while init_hidden=True")
-        spk, traces, last = self._sequence(x, steps, self._explicit(state, x[0] if steps else x.new_zeros(x.shape[1:])), True)
+        spk, traces, last = self._sequence(x, steps, self._explicit(state, row_of(x)), True)
         return spk, self._membrane(traces), self.State(*last)
-
-    def _checked_sequence(self, input_):
-        if isinstance(input_, torch.Tensor) and input_.dim() == 0:
-            raise ValueError(f"[{type(self).__name__}] input_ must have a time dimension, [T, ...], got shape []")
-        return input_
 
     def _explicit(self, state, row):
         """What an explicit state holds, checked: a tensor per name. `()` is zeros."""

@@ -17,7 +17,7 @@ from torch import nn
 from torch.compiler import is_compiling
 
 from ._neuron import SpikingNeuron
-from ._state import rows_and_steps
+from ._state import TimeConstant, constant, row_of, rows_and_steps
 
 _linear = torch.ops.rheobase.linear.default
 
@@ -40,20 +40,21 @@ class Sequential(nn.Sequential):
             layers = (OrderedDict(layers[0].named_children()),)
         super().__init__(*layers)
 
-    def forward(self, input_, state=None):
+    def forward(self, input_, state=None, *, num_steps=None):
         """`input_` [T, B, ...] or `snn.constant(x, T)`; `state` a dict of what layers start from (`{}`: zeros).
 
+        With num_steps `input_` [B, ...] is the input of every one of so many steps.
         Returns (spk, mem) where the last layer is a neuron, else its output; with a state, the last state besides.
         """
+        if num_steps is not None:
+            input_ = constant(input_, num_steps)
         out, last = self._run(input_, {} if state is None else state, True)
         if state is None:
             return out
         return (*out, last) if isinstance(out, tuple) else (out, last)
 
     def _run(self, input_, state, is_last):
-        x, steps = rows_and_steps(input_)
-        if x.dim() < 1:
-            raise ValueError("[Sequential] input_ must have a time dimension, [T, B, ...], got shape []")
+        x, steps = rows_and_steps(input_, "Sequential")
         named = list(self._modules.items())
         self._check_state(state, named)
         flow = _Flow(x, steps)
@@ -92,8 +93,7 @@ class Sequential(nn.Sequential):
                 raise TypeError(f"[Sequential] {type(layer).__name__} has init_hidden and keeps its own state")
             spk, traces = run_stored(layer, flow, final)
             return spk, layer._membrane(traces) if final else None, None
-        row = flow.x[0] if flow.x.shape[0] else flow.x.new_zeros(flow.x.shape[1:])
-        first = layer._explicit(() if state is None else state, row)
+        first = layer._explicit(() if state is None else state, row_of(flow.x))
         if hooked(layer):
             spk, traces, last = _by_calls(layer, flow, first)
         else:
@@ -128,8 +128,6 @@ class _Flow:
 
     def input(self):
         """As a time-aware layer takes it."""
-        from ._state import TimeConstant
-
         return TimeConstant(self.x[0], self.steps) if self.is_constant else self.x
 
 

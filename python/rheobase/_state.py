@@ -62,8 +62,17 @@ def constant(x, num_steps):
     return TimeConstant(x, num_steps)
 
 
-def rows_and_steps(x):
+def row_of(x):
+    """One step of x [T, ...], for its shape and type; of an empty sequence too."""
+    return x.detach()[0] if x.shape[0] else x.new_zeros(x.shape[1:])
+
+
+def rows_and_steps(x, kind):
     """What a time-aware layer takes, [T, ...] or a TimeConstant, as a tensor [T, ...] or [1, ...] and the step count."""
     if isinstance(x, TimeConstant):
         return x.row.unsqueeze(0), x.steps
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"[{kind}] input_ must be a tensor or snn.constant(...), got {type(x).__name__}")
+    if x.dim() == 0:
+        raise ValueError(f"[{kind}] input_ must have a time dimension, [T, ...], got shape []")
     return x, x.shape[0]

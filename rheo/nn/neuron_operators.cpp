@@ -15,12 +15,14 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "rheo/nn/detail/neuron_parameters.hpp"
 #include "rheo/nn/registry.hpp"
 #include "rheo/nn/surrogate.hpp"
 #include "rheo/ops/for_python.hpp"
 #include "rheo/ops/refuse.hpp"
+#include "rheo/ops/spike.hpp"
 
 namespace rheo::nn {
 namespace {
@@ -141,9 +143,11 @@ SequenceResult run(std::string_view kind, const at::Tensor& x, const c10::SymInt
     }
     call.constants = detail::unflattened(std::move(call.constants), sizes);
     call.inhibition = inhibition;
-    if (spike_function >= 0) throw RuntimeError("a function of the user's as spike_grad is not served yet");
     if (quantise >= 0)
       call.quantise = [quantise](const at::Tensor& u) { return call_function(u, quantise); };
+    std::optional<ops::SpikeFunctionGuard> spikes;
+    if (spike_function >= 0)
+      spikes.emplace([spike_function](const at::Tensor& u) { return call_function(u, spike_function); });
     result = entry.reference(call);
   }
   auto& [spk, all, last] = result;

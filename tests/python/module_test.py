@@ -224,9 +224,14 @@ class Threads(unittest.TestCase):
 
 
 class Interruption(unittest.TestCase):
+    def setUp(self):
+        # A process started in the background ignores SIGINT.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+
     def test_ctrl_c_during_a_long_call(self):
         layer = snn.Leaky(beta=0.9)
-        x = torch.rand(400, 1, 500_000)  # most of a second
+        x = torch.rand(100, 1, 500_000)  # a call takes long enough to be met
 
         def interrupt():
             time.sleep(0.05)

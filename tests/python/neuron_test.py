@@ -63,7 +63,7 @@ class Recorded(unittest.TestCase):
     def test_hidden(self):
         for case in recorded.cases("neuron.hidden", *POINTWISE):
             with self.subTest(case["name"]):
-                layer = recorded.build(getattr(snn, case["target"]), case, init_hidden=True)
+                layer = recorded.build(getattr(snn, case["target"]), case)
                 ours = {}
                 for suffix, x in (("", "x"), ("_after_reset", "x_after_reset")):
                     if x not in case["inputs"]:
@@ -88,7 +88,9 @@ class Recorded(unittest.TestCase):
                     x = recorded.array(inputs["x"]).requires_grad_()
                     state = [s.requires_grad_() for s in first_state(layer, inputs, x.detach())]
                     ours = run(layer, x, state)
-                    sum((recorded.array(inputs[f"w.{n}"]) * v).sum() for n, v in ours.items() if f"w.{n}" in inputs).backward()
+                    total = sum((recorded.array(inputs[f"w.{n}"]) * v).sum() for n, v in ours.items() if f"w.{n}" in inputs)
+                    total.backward()
+                    ours["sum"] = total
                     ours["grad.x"] = x.grad
                     for name, s in zip(layer.State._fields, state):
                         ours[f"grad.state0.{name}"] = s.grad if s.grad is not None else torch.zeros_like(s)
@@ -108,7 +110,9 @@ class Recorded(unittest.TestCase):
                     rows.append((spk, *state))
                 ours = {n: torch.stack(v) for n, v in zip(("spk", "mem", "mem_prev"), zip(*rows))}
                 if "w.spk" in inputs:
-                    sum((recorded.array(inputs[f"w.{n}"]) * ours[n]).sum() for n in ("spk", "mem")).backward()
+                    total = sum((recorded.array(inputs[f"w.{n}"]) * ours[n]).sum() for n in ("spk", "mem"))
+                    total.backward()
+                    ours["sum"] = total
                     ours["grad.x"] = x.grad
                     ours |= {f"grad.{name}": p.grad for name, p in layer.named_parameters()}
                 recorded.compare(self, case, ours)
@@ -141,10 +145,19 @@ class Signature(unittest.TestCase):
 
 
 class Options(unittest.TestCase):
-    def test_no_delay_lets_the_spike_of_this_step_reset(self):
+    def test_leaky_zero_without_delay_above_threshold_the_spike_of_this_step_resets(self):
         layer = snn.Leaky(beta=0.9, reset_mechanism="zero", reset_delay=False)
         spk, mem = layer(torch.tensor([0.3]), torch.tensor([2.0]))
         self.assertEqual((spk.item(), mem.item()), (1.0, 0.0))
+
+    def test_subtract_without_delay_gives_no_threshold_back(self):
+        x = torch.tensor([0.6, 0.6, 0.6, 0.0, 1.5, 0.2, -0.3, 0.9]).unsqueeze(1)
+        spk, mem = snn.Leaky(beta=0.9, reset_delay=False).sequence(x)
+        torch.testing.assert_close(mem[-3:, 0], torch.tensor([0.179254, -0.138671, 0.775196]))
+        self.assertEqual(spk[-3:, 0].tolist(), [1, 0, 0])
+        layer = snn.Synaptic(alpha=0.5, beta=0.9, reset_delay=False)
+        spk, _, mem = layer(torch.tensor([0.0]), torch.tensor([0.0]), torch.tensor([2.0]))
+        torch.testing.assert_close((spk, mem), (torch.tensor([1.0]), torch.tensor([0.8])))
 
     def test_alpha_can_be_learned(self):
         layer = snn.Alpha(alpha=0.9, beta=0.8, learn_alpha=True)

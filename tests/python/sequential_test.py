@@ -51,8 +51,9 @@ class Sequential(unittest.TestCase):
         net, x = snn.Sequential(*parts), torch.rand(5, 6)
         spk, mem = net(snn.constant(x, 9))
         self.assertEqual(calls, [5])
-        for a, b in zip((spk, mem), net(x.expand(9, 5, 6))):
-            torch.testing.assert_close(a, b)
+        for other in (net(x.expand(9, 5, 6)), net(x, num_steps=9)):
+            for a, b in zip((spk, mem), other):
+                torch.testing.assert_close(a, b)
 
     def test_dropout_draws_at_every_step_of_a_constant_input(self):
         net = snn.Sequential(nn.Dropout(0.5), nn.Linear(6, 3))
@@ -155,6 +156,7 @@ def reset(net):
 
 class Fuse(unittest.TestCase):
     def check(self, net, x, num_steps):
+        net, x = net.double(), x.double()
         fused, results = snn.fuse(net, num_steps), []
 
         def loop(x):
@@ -175,7 +177,7 @@ class Fuse(unittest.TestCase):
         self.assertGreater(results[0][0].sum().item(), 5)
         self.assertTrue(torch.equal(results[0][0], results[1][0]))
         for ours, theirs in zip(*results):
-            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-10)
 
     def test_constant_input(self):
         self.check(hidden_network(), torch.rand(5, 6), 12)
