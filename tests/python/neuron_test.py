@@ -30,6 +30,11 @@ def first_state(layer, inputs, x):
     ]
 
 
+def grad_of(leaf):
+    """What came back; zero where nothing did."""
+    return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+
+
 class Recorded(unittest.TestCase):
     """Every recorded case of the pointwise neurons."""
 
@@ -91,11 +96,11 @@ class Recorded(unittest.TestCase):
                     total = sum((recorded.array(inputs[f"w.{n}"]) * v).sum() for n, v in ours.items() if f"w.{n}" in inputs)
                     total.backward()
                     ours["sum"] = total
-                    ours["grad.x"] = x.grad
+                    ours["grad.x"] = grad_of(x)
                     for name, s in zip(layer.State._fields, state):
-                        ours[f"grad.state0.{name}"] = s.grad if s.grad is not None else torch.zeros_like(s)
+                        ours[f"grad.state0.{name}"] = grad_of(s)
                     for name, p in layer.named_parameters():
-                        ours[f"grad.{name}"] = p.grad
+                        ours[f"grad.{name}"] = grad_of(p)
                     recorded.compare(self, case, ours)
 
     def test_delta(self):
@@ -113,8 +118,8 @@ class Recorded(unittest.TestCase):
                     total = sum((recorded.array(inputs[f"w.{n}"]) * ours[n]).sum() for n in ("spk", "mem"))
                     total.backward()
                     ours["sum"] = total
-                    ours["grad.x"] = x.grad
-                    ours |= {f"grad.{name}": p.grad for name, p in layer.named_parameters()}
+                    ours["grad.x"] = grad_of(x)
+                    ours |= {f"grad.{name}": grad_of(p) for name, p in layer.named_parameters()}
                 recorded.compare(self, case, ours)
 
 
