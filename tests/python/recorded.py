@@ -68,11 +68,28 @@ def options(case):
     return out
 
 
-def state_quant(**arguments):
-    """A state quantiser, from the package."""
-    from rheobase.functional import quant
+def state_quant(num_bits=8, uniform=True, thr_centered=True, threshold=1, lower_limit=0, upper_limit=0.2, multiplier=None):
+    """A state quantiser as plain tensor operations: the nearest of 2^num_bits levels, the gradient passed on."""
+    count, low, high = 2**num_bits, -threshold * (1 + lower_limit), threshold * (1 + upper_limit)
+    if uniform:
+        levels = torch.linspace(low, high, count)
+    else:
+        base = multiplier or {1: 0.05, 2: 0.1, 3: 0.3, 4: 0.5, 5: 0.7, 6: 0.9, 7: 0.925}.get(num_bits, 0.95)
+        centre = threshold if thr_centered else 0
+        below = int(count * (centre - low) / (high - low))
 
-    return quant.state_quant(**arguments)
+        def shares(n):  # of the way to the centre: the steps shrink by `base`
+            steps = torch.tensor([base**i for i in range(n)], dtype=torch.float64)
+            return torch.cat([torch.zeros(1, dtype=torch.float64), steps.cumsum(0)]) / steps.sum()
+
+        lower = low + (centre - low) * shares(below)[:-1]
+        upper = high - (high - centre) * shares(count - below).flip(0)[1:]
+        levels = torch.cat([lower, upper]).float()
+
+    def quantise(x):
+        return x + (levels[(x.detach().unsqueeze(-1) - levels).abs().argmin(-1)] - x).detach()
+
+    return quantise
 
 
 def build(layer_class, case, **further):
