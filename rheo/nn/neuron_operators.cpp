@@ -52,7 +52,8 @@ ops::RawTensors raw_of(const ops::NeuronEntry& entry, const Parameters& paramete
 
 at::Tensor needed(const Parameters& parameters, std::size_t at, const std::string& kind) {
   auto t = parameters.get(at);
-  if (!t.has_value() || !t->defined()) refuse(kind.c_str(), "threshold and graded_spikes_factor must be tensors");
+  if (!t.has_value() || !t->defined())
+    refuse(kind.c_str(), "threshold and graded_spikes_factor must be tensors");
   return std::move(*t);
 }
 
@@ -87,7 +88,8 @@ SequenceResult run(std::string_view kind, const at::Tensor& x, const c10::SymInt
                    std::string_view surrogate, at::ArrayRef<double> surrogate_args, bool traces,
                    std::int64_t spike_function, std::int64_t quantise, bool inhibition, bool fused) {
   const auto& entry = find_entry(kind);
-  if (x.dim() < 1) refuse(entry.info.name.data(), "x must have a time dimension, [T, ...], got shape ", x.sizes());
+  if (x.dim() < 1)
+    refuse(entry.info.name.data(), "x must have a time dimension, [T, ...], got shape ", x.sizes());
   const auto dtype = x.scalar_type();
   if (!at::isFloatingType(dtype))
     refuse<TypeError>(entry.info.name.data(), "input_ must be a floating-point tensor, got ", dtype);
@@ -143,8 +145,7 @@ SequenceResult run(std::string_view kind, const at::Tensor& x, const c10::SymInt
     }
     call.constants = detail::unflattened(std::move(call.constants), sizes);
     call.inhibition = inhibition;
-    if (quantise >= 0)
-      call.quantise = [quantise](const at::Tensor& u) { return call_function(u, quantise); };
+    if (quantise >= 0) call.quantise = [quantise](const at::Tensor& u) { return call_function(u, quantise); };
     std::optional<ops::SpikeFunctionGuard> spikes;
     if (spike_function >= 0)
       spikes.emplace([spike_function](const at::Tensor& u) { return call_function(u, spike_function); });
@@ -179,7 +180,9 @@ SequenceResult neuron_sequence(std::string_view kind, const at::Tensor& x, c10::
 }
 
 // Under autocast a neuron computes in float32, as everything does that adds up over time.
-at::Tensor in_float32(const at::Tensor& t) { return at::autocast::cached_cast(at::kFloat, t, c10::DeviceType::CPU); }
+at::Tensor in_float32(const at::Tensor& t) {
+  return at::autocast::cached_cast(at::kFloat, t, c10::DeviceType::CPU);
+}
 
 std::vector<at::Tensor> neuron_step_autocast(std::string_view kind, const at::Tensor& x, at::TensorList state,
                                              const Parameters& parameters, at::IntArrayRef modes,
@@ -210,7 +213,8 @@ std::tuple<std::vector<at::Tensor>, c10::List<bool>> neuron_parameters(std::stri
   const auto raw = raw_of(entry, parameters, modes, 0);
   const std::string name(entry.info.name);
   const auto count = raw.values.size();
-  if (learned.size() != count) refuse(name.c_str(), "learned must be ", count, " truths, got ", learned.size());
+  if (learned.size() != count)
+    refuse(name.c_str(), "learned must be ", count, " truths, got ", learned.size());
   const auto one = at::ones({});
   detail::check_values({entry, raw, one, one});
   auto complete = entry.complete(raw);

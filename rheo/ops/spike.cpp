@@ -97,8 +97,8 @@ at::Tensor spike(const at::Tensor& u, const SurrogateCall& surrogate, const Spik
                  const at::Tensor& slope, std::int64_t step) {
   if (spike_function != nullptr) return (*spike_function)(u);
   return SurrogateSpike::apply(u, static_cast<std::int64_t>(surrogate.kind),
-                              std::vector<double>(std::begin(surrogate.args), std::end(surrogate.args)),
-                              &custom, slope.defined() ? std::optional(slope) : std::nullopt, step);
+                               std::vector<double>(std::begin(surrogate.args), std::end(surrogate.args)),
+                               &custom, slope.defined() ? std::optional(slope) : std::nullopt, step);
 }
 
 }  // namespace rheo::ops

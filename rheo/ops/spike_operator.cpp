@@ -40,7 +40,8 @@ SurrogateCall call_of(std::string_view name, at::ArrayRef<double> args, const Sl
 }
 
 void check(const at::Tensor& u) {
-  if (!u.is_floating_point()) refuse<TypeError>("spike", "u must be a floating-point tensor, got ", u.scalar_type());
+  if (!u.is_floating_point())
+    refuse<TypeError>("spike", "u must be a floating-point tensor, got ", u.scalar_type());
 }
 
 at::Tensor forward_op(const at::Tensor& u, std::string_view surrogate, at::ArrayRef<double> args,
@@ -53,8 +54,9 @@ at::Tensor forward_op(const at::Tensor& u, std::string_view surrogate, at::Array
 std::tuple<at::Tensor, at::Tensor> backward_op(const at::Tensor& grad, const at::Tensor& u,
                                                std::string_view surrogate, at::ArrayRef<double> args,
                                                const Slope& slope, std::int64_t step) {
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("rheobase::spike_backward", "").typed<BackwardSignature>();
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("rheobase::spike_backward", "")
+                             .typed<BackwardSignature>();
   return op.call(grad, u, surrogate, args, slope, step);
 }
 
@@ -65,7 +67,8 @@ at::Tensor spike_any(const at::Tensor& u, std::string_view surrogate, at::ArrayR
   return at::gt(u, 0).to(u.scalar_type());
 }
 
-at::Tensor spike_meta(const at::Tensor& u, std::string_view, at::ArrayRef<double>, const Slope&, std::int64_t) {
+at::Tensor spike_meta(const at::Tensor& u, std::string_view, at::ArrayRef<double>, const Slope&,
+                      std::int64_t) {
   return at::empty_like(u);
 }
 
@@ -102,8 +105,9 @@ struct SpikeOperator : torch::autograd::Function<SpikeOperator> {
     const auto saved = ctx->get_saved_variables();
     const auto slope = saved[1].defined() ? Slope(saved[1]) : Slope();
     const auto surrogate = ctx->saved_data["surrogate"].toStringRef();
-    auto [grad, grad_slope] = backward_op(grads[0], saved[0], surrogate, ctx->saved_data["args"].toDoubleVector(),
-                                          slope, ctx->saved_data["step"].toInt());
+    auto [grad, grad_slope] =
+        backward_op(grads[0], saved[0], surrogate, ctx->saved_data["args"].toDoubleVector(), slope,
+                    ctx->saved_data["step"].toInt());
     return {grad, {}, {}, slope.has_value() ? grad_slope : at::Tensor(), {}};
   }
 };
