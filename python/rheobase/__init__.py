@@ -7,8 +7,9 @@
     spk, mem = lif.sequence(x)          # x [T, B, ...]: all steps in one fused call, forward and backward
 """
 
-from . import _registry
-from . import surrogate
+import importlib
+
+from . import _registry, surrogate
 from ._fuse import fuse
 from ._neuron import LIF, SpikingNeuron
 from ._own import neuron
@@ -19,6 +20,19 @@ from ._state import TimeConstant, constant
 globals().update(_classes)
 
 __version__ = _registry.description["version"]
+
+# Loaded when they are first named: `snn.utils.reset(net)` works after `import rheobase as snn`.
+_SUBMODULES = ("backprop", "export_nir", "functional", "import_nir", "spikegen", "spikeplot", "utils")
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted({*globals(), *_SUBMODULES})
 
 __all__ = [
     "LIF",
