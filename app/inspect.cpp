@@ -70,13 +70,29 @@ void print_layers(const train::SavedRun& saved, const nn::Sequential& net) {
   std::printf("\nLayers\n%s", columns(rows).c_str());
 }
 
+void print_cost(const nn::Summary& cost) {
+  const auto count = [](double operations) { return operations == 0 ? std::string() : rounded(operations); };
+  Rows rows{{"layer", "SynOps", "MACs"}};
+  for (const nn::LayerSummary& layer : cost.layers) {
+    if (layer.synops > 0 || layer.macs > 0)
+      rows.push_back({layer.name, count(layer.synops), count(layer.macs)});
+  }
+  rows.push_back({"all", rounded(cost.synops()), rounded(cost.macs())});
+  std::printf(
+      "\nOperations per inference, the mean of these samples: additions for spikes (SynOps), "
+      "multiply-accumulates for "
+      "other inputs (MACs)\n%s",
+      columns(rows).c_str());
+}
+
 void print_firing(const InspectArguments& arguments, const train::SavedRun& saved, nn::Sequential& net) {
   std::string why;
   try {
     const train::Data data = train::open_data(saved.recipe, arguments.data.value_or(saved.data));
     const auto& indices = train::part_of(data, train::judged_part(saved.recipe));
     const std::span<const std::int64_t> first(indices.data(), std::min(indices.size(), watched_samples));
-    const train::Watched watched = train::watch(net, saved.recipe, data.set->batch(first));
+    const data::Batch batch = data.set->batch(first);
+    const train::Watched watched = train::watch(net, saved.recipe, batch);
     Rows rows{{"layer", "neurons", "spikes per neuron and step", "silent neurons"}};
     for (const train::Firing& firing : train::firing_of(watched.recording, saved.recipe)) {
       rows.push_back({firing.layer, std::to_string(firing.neurons), rounded(firing.rate),
@@ -84,6 +100,7 @@ void print_firing(const InspectArguments& arguments, const train::SavedRun& save
     }
     std::printf("\nFiring, on %zu %s samples\n%s", first.size(), train::judged_part(saved.recipe),
                 columns(rows).c_str());
+    print_cost(train::cost_of(net, saved.recipe, batch));
     return;
   } catch (const std::runtime_error& error) {
     if (arguments.data) throw;  // asked for

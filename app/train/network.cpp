@@ -124,6 +124,10 @@ Watched watch(nn::Sequential& net, const Recipe& recipe, const data::Batch& batc
   return watched;
 }
 
+nn::Summary cost_of(const nn::Sequential& net, const Recipe& recipe, const data::Batch& batch) {
+  return nn::summary(net, input_of(recipe, batch));
+}
+
 std::vector<Firing> firing_of(const nn::SequentialRecording& recording, const Recipe& recipe) {
   std::vector<Firing> list;
   for (const auto& [name, layer] : recording.layers) {

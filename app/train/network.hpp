@@ -6,6 +6,7 @@
 #include "app/train/recipe.hpp"
 #include "rheo/data/dataset.hpp"
 #include "rheo/nn/sequential.hpp"
+#include "rheo/nn/summary.hpp"
 
 #include <ATen/core/Tensor.h>
 
@@ -35,6 +36,9 @@ struct Watched {
   at::Tensor prediction;              // int64 [B]
 };
 Watched watch(nn::Sequential& net, const Recipe& recipe, const data::Batch& batch);
+
+/// What an inference costs, on a batch: rheo/nn/summary.hpp.
+nn::Summary cost_of(const nn::Sequential& net, const Recipe& recipe, const data::Batch& batch);
 
 /// How often the neurons of a layer fire.
 struct Firing {

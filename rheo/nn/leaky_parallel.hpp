@@ -36,6 +36,7 @@ class RHEO_API LeakyParallelImpl : public ScanImpl {
   /// for options it cannot honour.
   explicit LeakyParallelImpl(const LeakyParallelOptions& options);
 
+  const LeakyParallelOptions& options() const { return options_; }
   std::shared_ptr<torch::nn::Module> clone(
       const std::optional<torch::Device>& device = std::nullopt) const override;
   void pretty_print(std::ostream& stream) const override;

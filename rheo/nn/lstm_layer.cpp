@@ -55,8 +55,8 @@ ops::NeuronResult LstmLayerImpl::run(const Input& input, const State& state, boo
   auto call = cells(x);
   call.kind = kind_;
   call.steps = input.steps;
-  auto row = call.share.sizes().slice(1).vec();  // [B, H] or [B, C, ...]
-  row[1] /= 4;
+  auto row = x.sizes().slice(1).vec();  // [B, H] or [B, C, ...]
+  row[1] = call.weight_hh.size(1);
   firing_.check(row);
   const auto first = first_state(state, states, {row, row});
   const auto converted = [&](const at::Tensor& t) { return t.defined() ? t.to(x.options()) : t; };
@@ -93,12 +93,12 @@ ops::NeuronResult LstmLayerImpl::run(const Input& input, const State& state, boo
   return result;
 }
 
-Output LstmLayerImpl::forward(const Input& x, const State& state) {
+Output LstmLayerImpl::do_forward(const Input& x, const State& state) {
   auto result = run(x, state, false);
   return {std::move(result.spk), named(result.state)};
 }
 
-Recording LstmLayerImpl::record(const Input& x, const State& state) {
+Recording LstmLayerImpl::do_record(const Input& x, const State& state) {
   auto result = run(x, state, true);
   return {std::move(result.spk), result.traces[1], named(result.traces), named(result.state)};
 }

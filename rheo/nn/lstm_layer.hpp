@@ -15,9 +15,6 @@ namespace rheo::nn {
 
 class RHEO_API LstmLayerImpl : public SpikingImpl {
  public:
-  Output forward(const Input& x, const State& state = {}) override;
-  Recording record(const Input& x, const State& state = {}) override;
-
   std::string kind() const override { return kind_; }
   bool keeps_state() const override { return common_.init_hidden; }
   std::string why_not_fused(const at::Tensor& x = {}) const override;
@@ -27,10 +24,13 @@ class RHEO_API LstmLayerImpl : public SpikingImpl {
   void set_reset_mechanism(Reset reset) { firing_.set_reset_mechanism(reset); }
 
  protected:
+  Output do_forward(const Input& x, const State& state) override;
+  Recording do_record(const Input& x, const State& state) override;
+
   LstmLayerImpl(std::string kind, const CommonOptions& options, const std::vector<std::string_view>& refused);
 
-  /// What x [T, B, ...] (T = 1 for a constant), of the type to compute in, is to the cells: share, weight and order of the
-  /// call. Throws ValueError where x does not fit.
+  /// What x [T, B, ...] (T = 1 for a constant), of the type to compute in, meets: x, weights, bias and order of the call.
+  /// Throws ValueError where x does not fit.
   virtual ops::LstmCall cells(const at::Tensor& x) const = 0;
   /// What fires: mem [T, B, ...] as it is, or pooled.
   virtual at::Tensor firing_membrane(const at::Tensor& mem) const { return mem; }

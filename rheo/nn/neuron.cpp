@@ -155,7 +155,7 @@ State NeuronImpl::named(const std::vector<at::Tensor>& tensors) const {
   return State(std::move(entries));
 }
 
-Output NeuronImpl::forward(const Input& x, const State& state) {
+Output NeuronImpl::do_forward(const Input& x, const State& state) {
   auto result = checked_run(x, state, false, {});
   return {std::move(result.spk), named(result.state)};
 }
@@ -173,7 +173,7 @@ Output NeuronImpl::forward_linear(const Input& x, const State& state, const at::
   return {std::move(result.spk), named(result.state)};
 }
 
-Recording NeuronImpl::record(const Input& x, const State& state) {
+Recording NeuronImpl::do_record(const Input& x, const State& state) {
   auto result = checked_run(x, state, true, {});
   auto traces = named(result.traces);
   return {std::move(result.spk), traces.contains("mem") ? traces.mem() : at::Tensor(), traces,

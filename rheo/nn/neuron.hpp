@@ -44,10 +44,8 @@ class RHEO_API NeuronImpl : public SpikingImpl {
   NeuronImpl(const ops::NeuronEntry& entry, NeuronOptions options,
              std::vector<std::pair<std::string, double>> fixed = {});
 
-  Output forward(const Input& x, const State& state = {}) override;
-  Recording record(const Input& x, const State& state = {}) override;
   /// forward, then a linear layer on the spikes: `spk` of the result is [T, ..., out]. Without gradients the spikes go
-  /// straight into the product where the call is fused and the layer narrow (ops/neuron_linear.hpp).
+  /// straight into the product where the call is fused and the layer narrow (ops/neuron_linear.hpp). Observers are not told: there may be no spikes.
   Output forward_linear(const Input& x, const State& state, const at::Tensor& weight, const at::Tensor& bias);
 
   std::string kind() const override { return kind_; }
@@ -69,6 +67,8 @@ class RHEO_API NeuronImpl : public SpikingImpl {
   void pretty_print(std::ostream& stream) const override;
 
  protected:
+  Output do_forward(const Input& x, const State& state) override;
+  Recording do_record(const Input& x, const State& state) override;
   /// Runs a call whose arguments are checked and of one type: float or double. `fused`: by the operator, with constants
   /// of one value or flattened to a period of the row; else the reference path, constants in their own shape. A layer
   /// with more around its step overrides it.

@@ -39,6 +39,8 @@ class NeuronHolder : public Neuron {
   NeuronHolder() : NeuronHolder(Options{}) {}
   NeuronHolder(const Options& options) : Neuron(ops::neuron_entry<N>(), to_neuron_options(options)) {}
   NeuronHolder(std::nullptr_t) : Neuron(nullptr) {}
+
+  static const ops::NeuronEntry& entry() { return ops::neuron_entry<N>(); }
 };
 
 }  // namespace rheo::nn

@@ -130,6 +130,8 @@ void RecurrentImpl::pretty_print(std::ostream& stream) const {
 }
 
 RLeaky::RLeaky(const Options& options) : Neuron(make(options)) {}
+const ops::NeuronEntry& RLeaky::entry() { return ops::neuron_entry<neurons::RLeaky>(); }
 RSynaptic::RSynaptic(const Options& options) : Neuron(make(options)) {}
+const ops::NeuronEntry& RSynaptic::entry() { return ops::neuron_entry<neurons::RSynaptic>(); }
 
 }  // namespace rheo::nn

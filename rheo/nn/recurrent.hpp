@@ -83,6 +83,7 @@ class RHEO_API RLeaky : public Neuron {
   RLeaky() : RLeaky(Options{}) {}
   RLeaky(const Options& options);
   RLeaky(std::nullptr_t) : Neuron(nullptr) {}
+  static const ops::NeuronEntry& entry();
 };
 
 /// I[t] = alpha I[t-1] + X[t] + rho(S[t-1]), U[t] = beta U[t-1] + I[t], and the reset: rheo/neurons/rsynaptic.hpp.
@@ -92,6 +93,7 @@ class RHEO_API RSynaptic : public Neuron {
   RSynaptic() : RSynaptic(Options{}) {}
   RSynaptic(const Options& options);
   RSynaptic(std::nullptr_t) : Neuron(nullptr) {}
+  static const ops::NeuronEntry& entry();
 };
 
 }  // namespace rheo::nn

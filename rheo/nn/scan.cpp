@@ -108,12 +108,12 @@ ScanImpl::Scanned ScanImpl::run(const Input& input, const State& state, bool tra
   return out;
 }
 
-Output ScanImpl::forward(const Input& x, const State& state) {
+Output ScanImpl::do_forward(const Input& x, const State& state) {
   auto out = run(x, state, false);
   return {std::move(out.spk), std::move(out.state)};
 }
 
-Recording ScanImpl::record(const Input& x, const State& state) {
+Recording ScanImpl::do_record(const Input& x, const State& state) {
   auto out = run(x, state, true);
   return {std::move(out.spk), out.mem, State{{"mem", out.mem}}, std::move(out.state)};
 }

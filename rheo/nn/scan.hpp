@@ -14,14 +14,14 @@ namespace rheo::nn {
 
 class RHEO_API ScanImpl : public SpikingImpl {
  public:
-  Output forward(const Input& x, const State& state = {}) override;
-  Recording record(const Input& x, const State& state = {}) override;
-
   std::string kind() const override { return kind_; }
   bool keeps_state() const override { return common_.init_hidden; }
   std::string why_not_fused(const at::Tensor& x = {}) const override;
 
  protected:
+  Output do_forward(const Input& x, const State& state) override;
+  Recording do_record(const Input& x, const State& state) override;
+
   struct Scanned {
     at::Tensor spk, mem;  // [T, ...]; mem where it was asked for
     State state;          // after the last step

@@ -1,7 +1,6 @@
 #include "rheo/nn/sconv2dlstm.hpp"
 
 #include <ATen/ops/avg_pool2d.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/max_pool2d.h>
 
 #include <ostream>
@@ -58,14 +57,12 @@ ops::LstmCall SConv2dLSTMImpl::cells(const at::Tensor& x) const {
         c10::str("[SConv2dLSTM] x must be [T, B, ", options_.in_channels, ", h, w], got ", x.sizes()));
   }
   const auto weight = conv->weight.to(x.options());
-  const auto bias = options_.bias ? std::optional(conv->bias.to(x.options())) : std::nullopt;
-  const std::vector<std::int64_t> padding{weight.size(2) / 2, weight.size(3) / 2};
   // One linear operator, split by its input channels: the input's part serves all steps at once.
-  const auto share = at::conv2d(x.flatten(0, 1), weight.narrow(1, 0, options_.in_channels), bias,
-                                at::IntArrayRef{1, 1}, padding);
   ops::LstmCall call;
-  call.share = share.view({x.size(0), x.size(1), 4 * options_.out_channels, x.size(3), x.size(4)});
-  call.weight = weight.narrow(1, options_.in_channels, options_.out_channels);
+  call.x = x;
+  call.weight_ih = weight.narrow(1, 0, options_.in_channels);
+  call.weight_hh = weight.narrow(1, options_.in_channels, options_.out_channels);
+  if (options_.bias) call.bias = conv->bias.to(x.options());
   call.order = {.i = 0, .f = 1, .g = 3, .o = 2};
   return call;
 }

@@ -172,11 +172,12 @@ const torch::nn::LinearImpl* SequentialImpl::linear_behind(std::size_t index) co
   const auto& next = *layers_[index + 1].module;
   if (typeid(next) != typeid(torch::nn::LinearImpl)) return nullptr;
   if (dynamic_cast<const NeuronImpl*>(layers_[index].module.get()) == nullptr) return nullptr;
+  if (observers_of(*layers_[index].module) != nullptr || observers_of(next) != nullptr) return nullptr;
   return &static_cast<const torch::nn::LinearImpl&>(next);
 }
 
 SequentialOutput SequentialImpl::run(const Input& x, const State& state, const std::string& path,
-                                     Recorder* recorder) {
+                                     Recorder* recorder, bool sequence) {
   if (!x.x.defined()) refuse("x must be a tensor, got an undefined one");
   if (x.x.dim() < 1) refuse("x must have a time dimension, [T, B, ...], got shape ", x.x.sizes());
   for (const auto& [name, tensor] : state) {
@@ -189,13 +190,30 @@ SequentialOutput SequentialImpl::run(const Input& x, const State& state, const s
     }
     refuse("state must belong to a layer that has one, ", listed(names), ", got '", path, name, "'");
   }
+  const auto observers = observers_of(*this);
+  if (observers == nullptr) return run_layers(x, state, path, recorder, sequence);
+  ObservedCall told(observers, *this, x, sequence, state);
+  auto out = run_layers(told.x(), state, path, recorder, sequence);
+  out.y = told.finish(out.y, out.state);
+  return out;
+}
+
+SequentialOutput SequentialImpl::run_layers(const Input& x, const State& state, const std::string& path,
+                                            Recorder* recorder, bool sequence) {
   Input now = x;
   auto now_holds = ops::Operand::dense;
   std::vector<State::Entry> last;
   for (std::size_t index = 0; index < layers_.size(); ++index) {
     const auto& layer = layers_[index];
+    const auto observers = observers_of(*layer.module);
     if (layer.timed == nullptr) {
-      now = run_plain(layer, now, now_holds);
+      if (observers != nullptr) {
+        ObservedCall told(observers, *layer.module, now, sequence);
+        now = run_plain(layer, told.x(), now_holds);
+        now.x = told.finish(now.x);
+      } else {
+        now = run_plain(layer, now, now_holds);
+      }
       if (!keeps_zeros(*layer.module)) now_holds = ops::Operand::dense;
       continue;
     }
@@ -204,11 +222,13 @@ SequentialOutput SequentialImpl::run(const Input& x, const State& state, const s
     if (auto* spiking = dynamic_cast<SpikingImpl*>(layer.module.get())) {
       State after;
       now_holds = ops::Operand::spikes;
-      if (recorder != nullptr && recorder->wants(path + layer.name)) {
-        auto recording = spiking->record(now, part);
+      const bool wanted = recorder != nullptr && recorder->wants(path + layer.name);
+      if (wanted || observers != nullptr) {
+        auto recording = observers != nullptr ? spiking->observed(observers, now, part, sequence, wanted)
+                                              : spiking->do_record(now, part);
         now = Input(recording.spk);
         after = recording.state;
-        recorder->layers.emplace_back(path + layer.name, std::move(recording));
+        if (wanted) recorder->layers.emplace_back(path + layer.name, std::move(recording));
       } else if (const auto* linear = linear_behind(index); linear != nullptr) {
         auto out =
             dynamic_cast<NeuronImpl&>(*spiking).forward_linear(now, part, linear->weight, linear->bias);
@@ -217,16 +237,23 @@ SequentialOutput SequentialImpl::run(const Input& x, const State& state, const s
         after = std::move(out.state);
         ++index;
       } else {
-        auto out = spiking->forward(now, part);
+        auto out = spiking->do_forward(now, part);
         now = Input(out.spk);
         after = std::move(out.state);
       }
       if (!spiking->keeps_state()) add_part(last, layer.name, after);
       continue;
     }
-    auto* nested = dynamic_cast<SequentialImpl*>(layer.module.get());
-    const auto out = nested != nullptr ? nested->run(now, part, path + layer.name + ".", recorder)
-                                       : layer.timed(*layer.module, now, part);
+    SequentialOutput out;
+    if (auto* nested = dynamic_cast<SequentialImpl*>(layer.module.get()); nested != nullptr) {
+      out = nested->run(now, part, path + layer.name + ".", recorder, sequence);
+    } else if (observers != nullptr) {
+      ObservedCall told(observers, *layer.module, now, sequence, part);
+      out = layer.timed(*layer.module, told.x(), part);
+      out.y = told.finish(out.y, out.state);
+    } else {
+      out = layer.timed(*layer.module, now, part);
+    }
     now = Input(out.y);
     add_part(last, layer.name, out.state);
   }
@@ -258,7 +285,7 @@ SequentialRecording SequentialImpl::record_last(const Input& x, const State& sta
 
 SequentialOutput SequentialImpl::step(const at::Tensor& x, const State& state) {
   if (!x.defined()) refuse("x must be a tensor, got an undefined one");
-  auto out = run(Input(x.unsqueeze(0)), state, "", nullptr);
+  auto out = run(Input(x.unsqueeze(0)), state, "", nullptr, false);
   return {out.y.squeeze(0), std::move(out.state)};
 }
 

@@ -154,8 +154,13 @@ class RHEO_API SequentialImpl : public torch::nn::Module {
 
   void add_layer(Layer layer);
   [[noreturn]] void refuse_layer(std::size_t index) const;
-  SequentialOutput run(const Input& x, const State& state, const std::string& path, Recorder* recorder);
-  /// The linear layer that a neuron can hand its spikes to while no gradients are asked for; else nullptr.
+  /// `sequence`: whether observers see the calls as a sequence; else as a step, where x is [1, ...].
+  SequentialOutput run(const Input& x, const State& state, const std::string& path, Recorder* recorder,
+                       bool sequence = true);
+  SequentialOutput run_layers(const Input& x, const State& state, const std::string& path, Recorder* recorder,
+                              bool sequence);
+  /// The linear layer that a neuron can hand its spikes to while no gradients are asked for and nobody observes either; else
+  /// nullptr.
   const torch::nn::LinearImpl* linear_behind(std::size_t index) const;
   Input run_plain(const Layer& layer, const Input& x, ops::Operand x_holds) const;
 

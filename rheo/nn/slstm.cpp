@@ -5,7 +5,6 @@
 #include <ostream>
 
 #include "rheo/ops/error.hpp"
-#include "rheo/ops/product.hpp"
 
 namespace rheo::nn {
 
@@ -27,11 +26,11 @@ ops::LstmCall SLSTMImpl::cells(const at::Tensor& x) const {
     throw ValueError(c10::str("[SLSTM] x must be [T, B, ", options_.input_size, "], got ", x.sizes()));
   }
   const auto like = [&](const at::Tensor& t) { return t.to(x.options()); };
-  at::Tensor bias;
-  if (options_.bias) bias = like(lstm_cell->bias_ih + lstm_cell->bias_hh);
   ops::LstmCall call;
-  call.share = ops::linear(x, like(lstm_cell->weight_ih), bias);
-  call.weight = like(lstm_cell->weight_hh);
+  call.x = x;
+  call.weight_ih = like(lstm_cell->weight_ih);
+  call.weight_hh = like(lstm_cell->weight_hh);
+  if (options_.bias) call.bias = like(lstm_cell->bias_ih + lstm_cell->bias_hh);
   return call;
 }
 

@@ -29,9 +29,43 @@ void each_layer(torch::nn::Module& module, F f) {
 
 }  // namespace
 
+Output SpikingImpl::forward(const Input& x, const State& state) {
+  const auto observers = observers_of(*this);
+  if (observers == nullptr || !x.x.defined()) return do_forward(x, state);
+  auto out = observed(observers, x, state, true, false);
+  return {std::move(out.spk), std::move(out.state)};
+}
+
+Recording SpikingImpl::record(const Input& x, const State& state) {
+  const auto observers = observers_of(*this);
+  if (observers == nullptr || !x.x.defined()) return do_record(x, state);
+  return observed(observers, x, state, true, true);
+}
+
 Output SpikingImpl::step(const at::Tensor& x, const State& state) {
-  auto out = forward(Input(x.defined() ? x.unsqueeze(0) : x), state);
+  const Input one(x.defined() ? x.unsqueeze(0) : x);
+  const auto observers = observers_of(*this);
+  if (observers == nullptr || !x.defined()) {
+    auto out = do_forward(one, state);
+    return {out.spk.squeeze(0), std::move(out.state)};
+  }
+  auto out = observed(observers, one, state, false, false);
   return {out.spk.squeeze(0), std::move(out.state)};
+}
+
+Recording SpikingImpl::observed(const Observers& observers, const Input& x, const State& state, bool sequence,
+                                bool traces) {
+  ObservedCall call(observers, *this, x, sequence, state.empty() && keeps_state() ? hidden_ : state);
+  Recording out;
+  if (traces || call.wants_traces()) {
+    out = do_record(call.x(), state);
+  } else {
+    auto plain = do_forward(call.x(), state);
+    out.spk = std::move(plain.spk);
+    out.state = std::move(plain.state);
+  }
+  out.spk = call.finish(out.spk, out.state, out.traces);
+  return out;
 }
 
 std::string SpikingImpl::why_not_fused(const at::Tensor&) const { return {}; }

@@ -3,6 +3,7 @@
 //   auto rec = layer->record(x, out.state);    // every state after every step as well
 //   auto [spk, state] = layer->step(x[0], {});
 // With explicit state the calls are re-entrant; hidden state (init_hidden) is for one thread at a time.
+// A layer of your own implements do_forward, do_record, kind and keeps_state; the calls tell who observes it (observer.hpp).
 #pragma once
 
 #include <torch/nn/module.h>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "rheo/core/export.hpp"
+#include "rheo/nn/observer.hpp"
 #include "rheo/nn/state.hpp"
 #include "rheo/ops/time_constant.hpp"
 
@@ -39,11 +41,11 @@ class RHEO_API SpikingImpl : public torch::nn::Module {
   /// A whole sequence [T, ...], or a TimeConstant. `state` empty: zeros, or the hidden state with init_hidden.
   /// Keeps nothing but spikes and the last state. Throws ValueError for a state of a wrong shape, TypeError for a state
   /// beside init_hidden.
-  virtual Output forward(const Input& x, const State& state = {}) = 0;
+  Output forward(const Input& x, const State& state = {});
   /// The same, and every state after every step.
-  virtual Recording record(const Input& x, const State& state = {}) = 0;
+  Recording record(const Input& x, const State& state = {});
   /// One step: x [...] -> spikes [...].
-  virtual Output step(const at::Tensor& x, const State& state = {});
+  Output step(const at::Tensor& x, const State& state = {});
 
   /// "Leaky": what error messages begin with.
   virtual std::string kind() const = 0;
@@ -64,6 +66,10 @@ class RHEO_API SpikingImpl : public torch::nn::Module {
   void to(torch::Device device, bool non_blocking = false) override;
 
  protected:
+  /// What forward and record do.
+  virtual Output do_forward(const Input& x, const State& state) = 0;
+  virtual Recording do_record(const Input& x, const State& state) = 0;
+
   /// Throws unless x is a floating-point sequence [T, ...] with at least `dims` dimensions.
   void check_input(const Input& x, std::int64_t dims = 1) const;
   /// What a call starts from, checked, in the order of `names`: `state`, or the hidden state where its shapes fit.
@@ -79,6 +85,11 @@ class RHEO_API SpikingImpl : public torch::nn::Module {
   virtual void take(const SpikingImpl& from);
 
  private:
+  friend class SequentialImpl;
+  /// A call that `observers` are told of. Without `sequence` x is a step [1, ...] and they see it as [...].
+  Recording observed(const Observers& observers, const Input& x, const State& state, bool sequence,
+                     bool traces);
+
   State hidden_;
 };
 

@@ -347,7 +347,7 @@ TEST_F(TrainCommand, PredictAndInspect) {
   const Result inspected = run("inspect a");
   EXPECT_EQ(inspected.code, 0) << inspected.err;
   for (const char* text : {"20-16-10", "2 of 2 epochs", "20 -> 16", "16 -> 10", "506", "lif1",
-                           "silent neurons", "libtorch", "learn_beta"}) {
+                           "silent neurons", "SynOps", "MACs", "libtorch", "learn_beta"}) {
     EXPECT_NE(inspected.out.find(text), std::string::npos) << text << "\n" << inspected.out;
   }
 }

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/gradient_check.hpp"
+
 namespace {
 
 using rheo::Reset;
@@ -93,6 +95,27 @@ TEST(LeakyIntegrate, BroadcastsAndCarriesGradients) {
   next.sum().backward();
   EXPECT_TRUE(mem.grad().equal(torch::full({2, 3}, 0.75F)));
   EXPECT_TRUE(current.grad().equal(torch::full({3}, 1.F)));  // 2 rows, time_step / tau R = 1/2
+}
+
+TEST(LeakyIntegrate, GradientsAreThoseOfCentralDifferences) {
+  torch::manual_seed(3);
+  const auto mem = torch::rand({2, 3}, at::kDouble), current = torch::rand({3}, at::kDouble);
+  rheo::test::expect_gradients(
+      [](const auto& v) {
+        return leaky_integrate(v[0], v[1], {.time_step = 1, .R = 2, .C = 3}).tanh().sum();
+      },
+      {mem, current});
+  for (const auto reset :
+       {rheo::Reset::subtract, rheo::Reset::zero, rheo::Reset::none}) {  // a spike is a constant
+    rheo::test::expect_gradients(
+        [&](const auto& v) {
+          return leaky_integrate_and_fire(v[0], v[1],
+                                          {.time_step = 1, .R = 2, .C = 3, .threshold = 0.4, .reset = reset})
+              .mem.tanh()
+              .sum();
+        },
+        {mem, current});
+  }
 }
 
 TEST(LeakyIntegrateAndFire, TheSpikeCarriesNoGradient) {

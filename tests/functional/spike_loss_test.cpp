@@ -121,6 +121,10 @@ TEST(LossGradients, AreThoseOfCentralDifferences) {
     check(rec, [&](const Tensor& r) {
       return mse_membrane_loss(r, y, {.weight = weight, .reduction = reduction});
     });
+    const auto over_time = torch::randint(3, {6, 4});
+    check(rec, [&](const Tensor& r) {
+      return mse_membrane_loss(r, over_time, {.time_var_targets = true, .reduction = reduction});
+    });
     const VanRossumOptions rossum{.tau = 3, .reduction = reduction};
     expect_gradients([&](const std::vector<Tensor>& v) { return van_rossum_distance(v[0], v[1], rossum); },
                      {rec, doubles({6, 4, 3})});

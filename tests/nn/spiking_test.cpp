@@ -157,11 +157,23 @@ class CounterImpl : public rheo::nn::SpikingImpl {
   explicit CounterImpl(bool init_hidden = false, double threshold = 1)
       : init_hidden_(init_hidden), firing_(*this, "Counter", options(threshold), Reset::zero) {}
 
-  rheo::nn::Output forward(const rheo::Input& x, const rheo::State& state = {}) override {
-    auto rec = record(x, state);
+  std::string kind() const override { return "Counter"; }
+  bool keeps_state() const override { return init_hidden_; }
+  std::string why_not_fused(const torch::Tensor& = {}) const override { return "it is a loop"; }
+  std::shared_ptr<torch::nn::Module> clone(
+      const std::optional<torch::Device>& = std::nullopt) const override {
+    auto copy = std::make_shared<CounterImpl>(init_hidden_);
+    copy->take(*this);
+    return copy;
+  }
+  const rheo::nn::Firing& firing() const { return firing_; }
+
+ protected:
+  rheo::nn::Output do_forward(const rheo::Input& x, const rheo::State& state) override {
+    auto rec = do_record(x, state);
     return {rec.spk, rec.state};
   }
-  rheo::nn::Recording record(const rheo::Input& x, const rheo::State& state = {}) override {
+  rheo::nn::Recording do_record(const rheo::Input& x, const rheo::State& state) override {
     check_input(x);
     const auto row = x.x.sizes().slice(1);
     firing_.check(row);
@@ -178,16 +190,6 @@ class CounterImpl : public rheo::nn::SpikingImpl {
     const auto all = torch::stack(mems);
     return {torch::stack(spk), all, {{"mem", all}}, last};
   }
-  std::string kind() const override { return "Counter"; }
-  bool keeps_state() const override { return init_hidden_; }
-  std::string why_not_fused(const torch::Tensor& = {}) const override { return "it is a loop"; }
-  std::shared_ptr<torch::nn::Module> clone(
-      const std::optional<torch::Device>& = std::nullopt) const override {
-    auto copy = std::make_shared<CounterImpl>(init_hidden_);
-    copy->take(*this);
-    return copy;
-  }
-  const rheo::nn::Firing& firing() const { return firing_; }
 
  private:
   static rheo::nn::CommonOptions options(double threshold) {

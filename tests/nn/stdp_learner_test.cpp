@@ -72,6 +72,127 @@ TEST(STDPLearner, ASynapseOfANet) {
   EXPECT_TRUE(weight.allclose(before + 0.1 * delta));
 }
 
+// ---- attached ---------------------------------------------------------------------------------------------
+
+using rheo::nn::Leaky;
+using rheo::nn::Sequential;
+
+/// What the rule makes of what the layers did, by hand.
+torch::Tensor wanted(const Linear& fc, const torch::Tensor& in, const torch::Tensor& out) {
+  return rheo::functional::stdp_sequence(*fc, in, out, {}, {}, options).delta_w;
+}
+
+TEST(STDPLearner, AttachedSeesSequencesAndStepsInASequential) {
+  Linear fc(5, 4), fc2(4, 3);
+  Leaky lif({.beta = 0.9, .threshold = 0.1}), lif2({.beta = 0.9, .threshold = 0.1});
+  Sequential net(fc, torch::nn::Dropout(0.5), lif, Sequential(fc2, lif2));
+  net->eval();
+  const auto x = spikes({9, 2, 5}, 3);
+  const auto s1 = lif->forward(fc->forward(x)).spk, s2 = lif2->forward(fc2->forward(s1)).spk;
+  ASSERT_GT(s2.sum().item<float>(), 0);
+  for (const bool gradients : {true, false}) {
+    const torch::AutoGradMode mode(
+        gradients);  // without them a neuron and the linear layer behind it are one call
+    STDPLearner first(fc, lif, options), second(fc2, lif2, options);
+    auto state = net->forward(x.slice(0, 0, 4)).state;
+    for (std::int64_t t = 4; t < 7; ++t) state = net->step(x[t], state).state;
+    net->forward(x.slice(0, 7), state);
+    EXPECT_EQ(first.pending(), 9);
+    EXPECT_EQ(first.unanswered(), 0);
+    EXPECT_TRUE(first.step(false).allclose(wanted(fc, x, s1), 1e-4, 1e-5));
+    EXPECT_TRUE(second.step(false).allclose(wanted(fc2, s1, s2), 1e-4, 1e-5));
+  }
+}
+
+TEST(STDPLearner, AttachedToAConstantInput) {
+  Linear fc(5, 4);
+  Leaky lif({.beta = 0.9, .threshold = 0.1});
+  Sequential net(fc, lif);
+  const auto row = spikes({2, 5}, 3);
+  STDPLearner learner(fc, lif, options);
+  const auto y = net->forward(rheo::TimeConstant{row, 7}).y;
+  EXPECT_TRUE(learner.step(false).allclose(wanted(fc, row.expand({7, 2, 5}), y), 1e-5, 1e-6));
+}
+
+TEST(STDPLearner, AttachedToAConvolution) {
+  const torch::nn::Conv2d conv(torch::nn::Conv2dOptions(2, 3, 3).padding(1).stride(2));
+  Leaky lif({.beta = 0.9, .threshold = 0.1});
+  Sequential net(conv, lif);
+  const auto x = spikes({4, 2, 2, 7, 6}, 3);
+  STDPLearner learner(conv, lif, options);
+  const auto y = net->forward(x).y;
+  const auto by_hand = rheo::functional::stdp_sequence(*conv, x, y, {}, {}, options).delta_w;
+  EXPECT_TRUE(learner.step(false).allclose(by_hand, 1e-5, 1e-6));
+}
+
+struct Own : torch::nn::Module {
+  Own() {
+    register_module("fc", fc);
+    register_module("lif", lif);
+  }
+  torch::Tensor step(const torch::Tensor& x) { return lif->step(rheo::nn::call(fc, x)).spk; }
+  Linear fc{5, 4};
+  Leaky lif{rheo::nn::LeakyOptions{.beta = 0.9, .threshold = 0.1, .init_hidden = true}};
+};
+
+TEST(STDPLearner, AttachedInAModuleOfTheUsersOwn) {
+  Own own;
+  const auto x = spikes({9, 2, 5}, 3);
+  STDPLearner learner(own.fc, own.lif, options);
+  std::vector<torch::Tensor> out;
+  for (std::int64_t t = 0; t < 4; ++t) out.push_back(own.step(x[t]));
+  const auto h = rheo::nn::call(own.fc, x.slice(0, 4));  // all inputs first, as one call
+  for (std::int64_t t = 4; t < 9; ++t) {
+    EXPECT_EQ(learner.unanswered(), 9 - t);
+    out.push_back(own.lif->step(h[t - 4]).spk);
+  }
+  EXPECT_EQ(learner.pending(), 9);
+  EXPECT_TRUE(learner.step(false).allclose(wanted(own.fc, x, torch::stack(out)), 1e-4, 1e-5));
+}
+
+TEST(STDPLearner, AttachedUntilItsEnd) {
+  Linear fc(5, 4);
+  Leaky lif({.beta = 0.9, .threshold = 0.1});
+  Sequential net(fc, lif);
+  const auto x = spikes({4, 2, 5}, 3);
+  {
+    STDPLearner made(fc, lif, options);
+    STDPLearner learner = std::move(made);
+    net->forward(x);
+    EXPECT_EQ(learner.pending(), 4);
+    learner.disable();
+    net->forward(x);
+    EXPECT_EQ(learner.pending(), 4);
+    learner.enable();
+    learner.reset();
+    EXPECT_TRUE(learner.state().empty());
+    net->forward(x);
+    EXPECT_EQ(learner.pending(), 4);
+    EXPECT_EQ(learner.state().names(), (std::vector<std::string>{"trace_pre", "trace_post"}));
+  }
+  EXPECT_EQ(rheo::nn::observers_of(*fc), nullptr);
+  EXPECT_EQ(rheo::nn::observers_of(*lif), nullptr);
+}
+
+TEST(STDPLearner, AttachedSaysWhatDoesNotPair) {
+  Own own;
+  STDPLearner learner(own.fc, own.lif, options);
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { own.lif->step(own.fc->forward(spikes({2, 5}, 1))); }),
+            "[STDPLearner] synapse must be called before the neuron, by a Sequential or by rheo::nn::call, "
+            "got 1 steps of "
+            "the neuron without their input");
+  rheo::nn::call(own.fc, spikes({3, 2, 5}, 1));
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { learner.step(); }),
+            "[STDPLearner] every step of the synapse must have been answered by the neuron, got 3 without an "
+            "answer; "
+            "reset() forgets them");
+  learner.reset();
+  EXPECT_EQ(learner.unanswered(), 0);
+  EXPECT_TRUE(learner.step().equal(torch::zeros({4, 5})));
+  EXPECT_EQ(error_of<rheo::TypeError>([&] { STDPLearner wrong(own.fc, own.fc, options); }),
+            "[STDPLearner] neuron must be a layer with a state, got torch::nn::LinearImpl");
+}
+
 TEST(Differences, STDPLearnerResetClears) {
   const Linear fc(5, 3);
   STDPLearner learner(fc, options);
