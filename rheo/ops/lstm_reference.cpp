@@ -13,8 +13,9 @@ namespace rheo::ops {
 
 NeuronResult lstm_reference(const LstmCall& call,
                             const std::function<at::Tensor(const at::Tensor&)>& quantise) {
-  const auto shape = detail::trace_shape(call.share, call.steps);
-  const auto options = call.share.options().requires_grad(false);
+  const auto share = detail::input_share(call.x, call.weight_ih, call.bias);
+  const auto shape = detail::trace_shape(share, call.steps);
+  const auto options = share.options().requires_grad(false);
   const auto or_zero = [&](const at::Tensor& t) {
     return t.defined() ? t : at::zeros(at::IntArrayRef(shape).slice(1), options);
   };
@@ -22,9 +23,9 @@ NeuronResult lstm_reference(const LstmCall& call,
   std::vector<at::Tensor> syns, mems;
   for (std::int64_t t = 0; t < call.steps; ++t) {
     const auto flag = at::gt(mem.detach(), call.threshold.detach()).to(mem.scalar_type());
-    const auto feedback =
-        detail::is_convolution(call.weight) ? detail::convolve(mem, call.weight) : linear(mem, call.weight);
-    const auto gates = (call.share[call.share.size(0) == 1 ? 0 : t] + feedback).chunk(4, 1);
+    const auto feedback = detail::is_convolution(call.weight_hh) ? detail::convolve(mem, call.weight_hh)
+                                                                 : linear(mem, call.weight_hh);
+    const auto gates = (share[share.size(0) == 1 ? 0 : t] + feedback).chunk(4, 1);
     const auto gate = [&](int at) { return gates[static_cast<std::size_t>(at)]; };
     syn = at::sigmoid(gate(call.order.f)) * syn +
           at::sigmoid(gate(call.order.i)) * at::tanh(gate(call.order.g));

@@ -1,9 +1,7 @@
 // Autograd of the neuron operator: the backward is an operator of its own, so that tracing sees it.
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "rheo/ops/detail/neuron_schema.hpp"
-#include "rheo/ops/error.hpp"
 
 namespace rheo::ops::detail {
 namespace {
@@ -52,16 +50,10 @@ struct NeuronFunction : torch::autograd::Function<NeuronFunction> {
     std::int64_t needs = 0;
     for (std::size_t i = 0; i < count; ++i) needs |= std::int64_t{ctx->needs_input_grad(i)} << i;
     variable_list result(count + 8);
-    bool any = false;
-    for (const auto& g : grads) any = any || g.defined();
-    if (needs == 0 || !any) return result;
+    if (needs == 0 || !any_defined(grads)) return result;
 
-    OptionalTensors grad_traces, grad_state;
-    const auto given = [](const at::Tensor& g) {
-      return g.defined() ? std::optional<at::Tensor>(g) : std::nullopt;
-    };
-    for (std::size_t k = 0; k < traces; ++k) grad_traces.push_back(given(grads[1 + k]));
-    for (std::size_t k = 1 + traces; k < grads.size(); ++k) grad_state.push_back(given(grads[k]));
+    const at::TensorList incoming(grads);
+    const auto grad_traces = given(incoming.slice(1, traces)), grad_state = given(incoming.slice(1 + traces));
     const auto surrogate_args = data["surrogate_args"].toDoubleVector();
     const auto kind = data["kind"].toStringRef();
     const auto surrogate = data["surrogate"].toStringRef();
@@ -70,7 +62,7 @@ struct NeuronFunction : torch::autograd::Function<NeuronFunction> {
         all.slice(1 + states, count - 1 - states), all.slice(count), data["steps"].toInt(),
         data["reset"].toInt(), data["reset_delay"].toBool(), surrogate, surrogate_args, needs);
     const auto put = [&](std::size_t at, at::Tensor& g) {
-      if ((needs >> at) & 1) result[at] = std::move(g);
+      if (needed(needs, at)) result[at] = std::move(g);
     };
     put(0, grad_x);
     for (std::size_t k = 0; k < grad_first.size(); ++k) put(1 + k, grad_first[k]);
@@ -78,10 +70,6 @@ struct NeuronFunction : torch::autograd::Function<NeuronFunction> {
     return result;
   }
 };
-
-bool any_requires_grad(at::TensorList list) {
-  return std::any_of(list.begin(), list.end(), [](const at::Tensor& t) { return t.requires_grad(); });
-}
 
 }  // namespace
 
@@ -112,13 +100,10 @@ NeuronOutputs neuron_backward_autograd(std::string_view kind, const std::optiona
                                        at::TensorList traces, std::int64_t steps, std::int64_t reset,
                                        bool reset_delay, std::string_view surrogate,
                                        at::ArrayRef<double> surrogate_args, std::int64_t needs) {
-  bool wants = grad_spk.has_value() && grad_spk->requires_grad();
-  wants = wants || x.requires_grad() || any_requires_grad(state) || any_requires_grad(constants);
-  if (at::GradMode::is_enabled() && wants) {
-    throw RuntimeError(
-        "[" + std::string(kind) +
-        "] the fused backward has no derivative of its own: for second derivatives set fused = false");
-  }
+  Tensors all{or_undefined(grad_spk), x};
+  all.insert(all.end(), state.begin(), state.end());
+  all.insert(all.end(), constants.begin(), constants.end());
+  refuse_second_derivative(kind, all);
   const at::AutoDispatchBelowADInplaceOrView below;
   return neuron_backward_op(kind, grad_spk, grad_traces, grad_state, x, state, constants, traces, steps,
                             reset, reset_delay, surrogate, surrogate_args, needs);

@@ -1,4 +1,5 @@
-// Autograd, checks and the reference path of recurrent layers; the loops are in detail/recurrent_loops.cpp.
+// Registration, checks and the reference path of recurrent layers; the loops are in detail/recurrent_loops.cpp, autograd in
+// recurrent_autograd.cpp.
 #include "rheo/ops/recurrent.hpp"
 
 #include <ATen/TensorOperators.h>
@@ -6,17 +7,21 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
 
 #include "rheo/ops/detail/feedback_matrix.hpp"
 #include "rheo/ops/detail/recurrent_loops.hpp"
+#include "rheo/ops/detail/recurrent_schema.hpp"
+#include "rheo/ops/spike.hpp"
 
 namespace rheo::ops {
 namespace {
 
+using detail::OptionalTensor;
+using detail::OptionalTensors;
+using detail::RecurrentResults;
 using detail::RecurrentTask;
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
+using detail::Tensors;
 
 void check_feedback(std::string_view kind, const at::Tensor& x, const Feedback& feedback) {
   const auto& weight = feedback.weight;
@@ -47,75 +52,114 @@ void check_feedback(std::string_view kind, const at::Tensor& x, const Feedback& 
   }
 }
 
-struct RecurrentFunction : torch::autograd::Function<RecurrentFunction> {
-  // tensors: x, weight, bias (if any), states, constants
-  static variable_list forward(AutogradContext* ctx, at::TensorList tensors, const RecurrentTask& task,
-                               bool traces) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    auto out = detail::recurrent_forward(task, tensors, true);
-    variable_list saved{out.input, out.spk};
-    saved.insert(saved.end(), out.traces.begin(), out.traces.end());
-    saved.insert(saved.end(), tensors.begin() + 1, tensors.end());
-    ctx->save_for_backward(saved);
-    ctx->set_materialize_grads(false);
-    ctx->saved_data["task"] = c10::IValue::make_capsule(c10::make_intrusive<Held>(task));
-    ctx->saved_data["x"] = tensors[0].sizes().vec();
-    variable_list result{out.spk};
-    if (traces) result.insert(result.end(), out.traces.begin(), out.traces.end());
-    result.insert(result.end(), out.last.begin(), out.last.end());
-    return result;
+RecurrentTask task_of(std::string_view kind, const at::Tensor& x, const Feedback& feedback,
+                      at::TensorList state, at::TensorList constants, std::int64_t steps, std::int64_t reset,
+                      bool reset_delay, std::string_view surrogate, at::ArrayRef<double> surrogate_args) {
+  RecurrentTask task;
+  task.table = &detail::table_of(kind);
+  task.shape = detail::check_call(*task.table, x, state, constants, steps, reset);
+  if (task.table->states < 1)
+    detail::refuse("[", kind, "] kind must have its spike as its first state, got a neuron without state");
+  if (static_cast<int>(constants.size()) != task.table->constants + 2)
+    detail::refuse("[", kind, "] slope must not be learned in a recurrent layer's kernel");
+  check_feedback(kind, x, feedback);
+  task.biased = feedback.bias.defined();
+  task.given_state = !state.empty();
+  task.reset = static_cast<Reset>(reset);
+  task.reset_delay = reset_delay;
+  task.surrogate = surrogate_call(surrogate, surrogate_args);
+  return task;
+}
+
+/// In the order of a task.
+Tensors listed(const at::Tensor& x, const Feedback& feedback, at::TensorList state,
+               at::TensorList constants) {
+  Tensors tensors{x, feedback.weight};
+  if (feedback.bias.defined()) tensors.push_back(feedback.bias);
+  tensors.insert(tensors.end(), state.begin(), state.end());
+  tensors.insert(tensors.end(), constants.begin(), constants.end());
+  return tensors;
+}
+
+/// For its shape: the gradient of a bias does not depend on the bias.
+at::Tensor bias_like(const at::Tensor& weight) {
+  return at::empty_symint({weight.sym_size(0)}, weight.options());
+}
+
+RecurrentResults recurrent_cpu(std::string_view kind, const at::Tensor& x, const at::Tensor& weight,
+                               const OptionalTensor& bias, at::TensorList state, at::TensorList constants,
+                               std::int64_t steps, std::int64_t reset, bool reset_delay,
+                               std::string_view surrogate, at::ArrayRef<double> surrogate_args,
+                               std::int64_t outputs) {
+  const detail::NoAutocast no_autocast;
+  const Feedback feedback{weight, detail::or_undefined(bias)};
+  const auto task =
+      task_of(kind, x, feedback, state, constants, steps, reset, reset_delay, surrogate, surrogate_args);
+  auto out = detail::recurrent_forward(task, listed(x, feedback, state, constants),
+                                       (outputs & detail::recurrent_traces) != 0,
+                                       (outputs & detail::recurrent_input) != 0);
+  if (!out.input.defined()) out.input = detail::none(x);
+  return {std::move(out.spk), std::move(out.traces), std::move(out.last), std::move(out.input)};
+}
+
+Tensors recurrent_backward_cpu(std::string_view kind, const OptionalTensor& grad_spk,
+                               const OptionalTensors& grad_traces, const OptionalTensors& grad_state,
+                               const at::Tensor& input, const at::Tensor& spk, at::TensorList traces,
+                               const at::Tensor& weight, at::TensorList state, at::TensorList constants,
+                               bool constant, std::int64_t reset, bool reset_delay,
+                               std::string_view surrogate, at::ArrayRef<double> surrogate_args,
+                               std::int64_t needs) {
+  const detail::NoAutocast no_autocast;
+  auto task = task_of(kind, input, {weight, {}}, state, constants, input.size(0), reset, reset_delay,
+                      surrogate, surrogate_args);
+  const detail::RecurrentOutputs kept{spk, traces.vec(), {}, input};
+  detail::RecurrentGradients incoming{detail::or_undefined(grad_spk), detail::or_undefined(grad_traces),
+                                      detail::or_undefined(grad_state)};
+  incoming.traces.resize(task.states() - 1);
+  incoming.state.resize(task.states());
+  task.biased = detail::needed(needs, 2);
+  const auto tensors = listed({}, {weight, task.biased ? bias_like(weight) : at::Tensor()}, state, constants);
+  std::vector<bool> wanted;
+  for (std::size_t place = 0; place < 3 + state.size() + constants.size(); ++place) {
+    if (place != 2 || task.biased) wanted.push_back(detail::needed(needs, place));
   }
-
-  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
-    const auto held = c10::static_intrusive_pointer_cast<Held>(ctx->saved_data["task"].toCapsule());
-    const RecurrentTask& task = held->task;
-    const auto saved = ctx->get_saved_variables();
-    const auto states = task.states();
-    const std::size_t count = saved.size() - states;  // of the forward's tensors
-    variable_list result(count + 2);
-    bool any = false;
-    bool second = false;
-    for (const auto& g : grads) {
-      any = any || g.defined();
-      second = second || (g.defined() && g.requires_grad());
-    }
-    for (const auto& t : saved) second = second || t.requires_grad();
-    if (!any) return result;
-    if (at::GradMode::is_enabled() && second) {
-      throw RuntimeError(c10::str("[", task.table->kind,
-                                  "] the fused backward has no derivative of its own: for second derivatives "
-                                  "set fused = false"));
-    }
-    const auto split = saved.begin() + 1 + static_cast<std::ptrdiff_t>(states);
-    detail::RecurrentOutputs kept{saved[1], {saved.begin() + 2, split}, {}, saved[0]};
-    // The forward's tensors, with nothing in the place of x.
-    variable_list tensors{at::Tensor()};
-    tensors.insert(tensors.end(), split, saved.end());
-
-    detail::RecurrentGradients incoming;
-    incoming.spk = grads[0];
-    const auto last = grads.end() - static_cast<std::ptrdiff_t>(states);
-    incoming.traces.assign(grads.begin() + 1, last);
-    incoming.traces.resize(states - 1);
-    incoming.state.assign(last, grads.end());
-
-    std::vector<bool> needs(count);
-    for (std::size_t i = 0; i < count; ++i) needs[i] = ctx->needs_input_grad(i);
-    const at::AutoDispatchBelowADInplaceOrView below;
-    auto out =
-        detail::recurrent_backward(task, ctx->saved_data["x"].toIntVector(), incoming, kept, tensors, needs);
-    for (std::size_t i = 0; i < count; ++i) {
-      if (needs[i]) result[i] = std::move(out[i]);
-    }
-    return result;
+  auto out = detail::recurrent_backward(task, constant, incoming, kept, tensors, wanted);
+  if (!task.biased) out.insert(out.begin() + 2, at::Tensor());
+  for (std::size_t place = 0; place < out.size(); ++place) {
+    if (!detail::needed(needs, place)) out[place] = detail::none(input);
   }
+  return out;
+}
 
- private:
-  struct Held : torch::CustomClassHolder {
-    explicit Held(RecurrentTask t) : task(std::move(t)) {}
-    RecurrentTask task;
-  };
-};
+RecurrentResults recurrent_meta(std::string_view kind, const at::Tensor& x, const at::Tensor&,
+                                const OptionalTensor&, at::TensorList, at::TensorList, c10::SymInt steps,
+                                std::int64_t, bool, std::string_view, at::ArrayRef<double>,
+                                std::int64_t outputs) {
+  const auto states = detail::table_of(kind).states;
+  auto sizes = x.sym_sizes().vec();
+  sizes[0] = std::move(steps);
+  const auto sequence = [&] { return at::empty_symint(sizes, x.options()); };
+  Tensors traces, last;
+  for (int k = 0; k < states; ++k) {
+    if (k > 0 && (outputs & detail::recurrent_traces) != 0) traces.push_back(sequence());
+    last.push_back(at::empty_symint(x.sym_sizes().slice(1), x.options()));
+  }
+  return {sequence(), std::move(traces), std::move(last),
+          (outputs & detail::recurrent_input) != 0 ? sequence() : detail::none(x)};
+}
+
+Tensors recurrent_backward_meta(std::string_view, const OptionalTensor&, const OptionalTensors&,
+                                const OptionalTensors&, const at::Tensor& input, const at::Tensor&,
+                                at::TensorList, const at::Tensor& weight, at::TensorList state,
+                                at::TensorList constants, bool constant, std::int64_t, bool, std::string_view,
+                                at::ArrayRef<double>, std::int64_t needs) {
+  auto sizes = input.sym_sizes().vec();
+  if (constant) sizes[0] = 1;
+  Tensors places{at::empty_symint(sizes, input.options()), weight, bias_like(weight)};
+  places.insert(places.end(), state.begin(), state.end());
+  places.insert(places.end(), constants.begin(), constants.end());
+  return detail::gradient_shapes(places, needs);
+}
 
 at::Tensor fed_back(const at::Tensor& spk, const Feedback& feedback) {
   return detail::feedback_rows(spk.reshape(detail::feedback_sizes(spk.sizes(), feedback.weight)),
@@ -126,40 +170,12 @@ at::Tensor fed_back(const at::Tensor& spk, const Feedback& feedback) {
 }  // namespace
 
 NeuronResult recurrent(const NeuronCall& call, const Feedback& feedback) {
-  RecurrentTask task;
-  task.table = &detail::table_of(call.kind);
-  task.shape = detail::check_call(*task.table, call.x, call.state, call.constants, call.steps,
-                                  static_cast<std::int64_t>(call.reset));
-  if (task.table->states < 1)
-    detail::refuse("[", call.kind,
-                   "] kind must have its spike as its first state, got a neuron without state");
-  check_feedback(call.kind, call.x, feedback);
-  task.biased = feedback.bias.defined();
-  task.given_state = !call.state.empty();
-  task.reset = call.reset;
-  task.reset_delay = call.reset_delay;
-  task.surrogate = call.surrogate;
-
-  variable_list tensors{call.x, feedback.weight};
-  if (feedback.bias.defined()) tensors.push_back(feedback.bias);
-  tensors.insert(tensors.end(), call.state.begin(), call.state.end());
-  tensors.insert(tensors.end(), call.constants.begin(), call.constants.end());
-  const bool recorded =
-      at::GradMode::is_enabled() &&
-      std::any_of(tensors.begin(), tensors.end(), [](const at::Tensor& t) { return t.requires_grad(); });
-
-  NeuronResult result;
-  if (recorded) {
-    auto out = RecurrentFunction::apply(at::TensorList(tensors), task, call.traces);
-    const auto last = out.end() - task.table->states;
-    result.spk = out[0];
-    result.traces.assign(out.begin() + 1, last);
-    result.state.assign(last, out.end());
-  } else {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    auto out = detail::recurrent_forward(task, tensors, call.traces);
-    result = {std::move(out.spk), std::move(out.traces), std::move(out.last)};
-  }
+  if (!feedback.weight.defined()) check_feedback(call.kind, call.x, feedback);
+  auto [spk, traces, state, input] = detail::recurrent_op().call(
+      call.kind, call.x, feedback.weight, detail::given(feedback.bias), call.state, call.constants,
+      call.steps, static_cast<std::int64_t>(call.reset), call.reset_delay, to_string(call.surrogate.kind),
+      call.surrogate.args, call.traces ? detail::recurrent_traces : 0);
+  NeuronResult result{std::move(spk), std::move(traces), std::move(state)};
   if (call.traces) result.traces.insert(result.traces.begin(), result.spk);
   return result;
 }
@@ -193,6 +209,32 @@ NeuronResult recurrent_reference(const NeuronEntry& entry, const ReferenceCall& 
     for (const auto& list : traces) result.traces.push_back(joined(list));
   }
   return result;
+}
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  m.def(
+      "recurrent(str kind, Tensor x, Tensor weight, Tensor? bias, Tensor[] state, Tensor[] constants, "
+      "SymInt steps, int reset, bool reset_delay, str surrogate, float[] surrogate_args, int outputs) -> "
+      "(Tensor, Tensor[], Tensor[], Tensor)",
+      {at::Tag::pt2_compliant_tag});
+  m.def(
+      "recurrent_backward(str kind, Tensor? grad_spk, Tensor?[] grad_traces, Tensor?[] grad_state, "
+      "Tensor input, Tensor spk, Tensor[] traces, Tensor weight, Tensor[] state, Tensor[] constants, "
+      "bool constant, int reset, bool reset_delay, str surrogate, float[] surrogate_args, int needs) -> "
+      "Tensor[]",
+      {at::Tag::pt2_compliant_tag});
+}
+TORCH_LIBRARY_IMPL(rheobase, CPU, m) {
+  m.impl("recurrent", TORCH_FN(recurrent_cpu));
+  m.impl("recurrent_backward", TORCH_FN(recurrent_backward_cpu));
+}
+TORCH_LIBRARY_IMPL(rheobase, Meta, m) {
+  m.impl("recurrent", TORCH_FN(recurrent_meta));
+  m.impl("recurrent_backward", TORCH_FN(recurrent_backward_meta));
+}
+TORCH_LIBRARY_IMPL(rheobase, Autograd, m) {
+  m.impl("recurrent", TORCH_FN(detail::recurrent_autograd));
+  m.impl("recurrent_backward", TORCH_FN(detail::recurrent_backward_autograd));
 }
 
 }  // namespace rheo::ops

@@ -1,24 +1,26 @@
+// Registration, checks and the CPU implementation of the window operator; autograd is in window_autograd.cpp.
 #include "rheo/ops/window.hpp"
 
-#include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/StringUtil.h>
-#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
 
 #include <algorithm>
 
 #include "rheo/kernels/window.hpp"
+#include "rheo/ops/by_type.hpp"
+#include "rheo/ops/detail/window_schema.hpp"
 #include "rheo/ops/pool.hpp"
 #include "rheo/ops/refuse.hpp"
 
 namespace rheo::ops {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
+using detail::OptionalTensor;
+using detail::Tensors;
 
 /// decay^k for k < K: [K] or [K, N]. In double, so that the last power is as good as the first.
 at::Tensor powers_of(const at::Tensor& decay, std::int64_t window) {
@@ -62,72 +64,7 @@ kernels::WindowCall<T> call_of(const at::Tensor& x, const at::Tensor& past, cons
   return call;
 }
 
-struct WindowFunction : torch::autograd::Function<WindowFunction> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& decay,
-                            const std::optional<at::Tensor>& past, std::int64_t window) {
-    const auto xc = x.contiguous();
-    const auto pc = past.has_value() ? past->contiguous() : at::Tensor();
-    const auto powers = powers_of(decay, window);
-    auto out = recycled_empty(x.sizes(), x.scalar_type());
-    if (x.numel() > 0) {
-      AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "leaky_window", [&] {
-        auto call = call_of<scalar_t>(xc, pc, powers);
-        call.out = out.mutable_data_ptr<scalar_t>();
-        over_columns(call, kernels::window_kernels(kernels::chosen_isa()).loops<scalar_t>().forward);
-      });
-    }
-    ctx->save_for_backward({xc, pc, decay});
-    ctx->saved_data["window"] = window;
-    return out;
-  }
-
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    if (at::GradMode::is_enabled()) {
-      throw RuntimeError(
-          "[leaky_window] the fused backward has no derivative of its own: for second derivatives set fused "
-          "= "
-          "false");
-    }
-    const auto saved = ctx->get_saved_variables();
-    const auto& x = saved[0];
-    const auto& past = saved[1];
-    const auto& decay = saved[2];
-    const auto window = ctx->saved_data["window"].toInt();
-    const auto powers = powers_of(decay, window);
-    const auto grad = grads[0].contiguous();
-    variable_list out(4);
-    if (ctx->needs_input_grad(0)) out[0] = recycled_empty(x.sizes(), x.scalar_type());
-    if (ctx->needs_input_grad(1)) out[1] = at::zeros(decay.sizes(), decay.options());
-    if (past.defined() && ctx->needs_input_grad(2)) out[2] = at::empty(past.sizes(), past.options());
-    if (x.numel() == 0) {
-      if (out[2].defined()) out[2].zero_();
-      return out;
-    }
-    AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "leaky_window", [&] {
-      auto call = call_of<scalar_t>(x, past, powers);
-      const auto data = [](at::Tensor& t) {
-        return t.defined() && t.numel() > 0 ? t.mutable_data_ptr<scalar_t>() : nullptr;
-      };
-      call.grad_out = grad.const_data_ptr<scalar_t>();
-      call.grad_x = data(out[0]);
-      call.grad_past = data(out[2]);
-      at::Tensor rows;
-      if (out[1].defined()) rows = at::empty({call.columns}, x.options());
-      if (rows.defined()) call.grad_decay = data(rows);
-      over_columns(call, kernels::window_kernels(kernels::chosen_isa()).loops<scalar_t>().backward);
-      if (rows.defined()) {
-        kernels::reduce_columns(rows.const_data_ptr<scalar_t>(), call.columns, decay.numel(),
-                                out[1].mutable_data_ptr<scalar_t>());
-      }
-    });
-    return out;
-  }
-};
-
-}  // namespace
-
-LeakyWindow leaky_window(const at::Tensor& x, const at::Tensor& decay, std::int64_t window,
-                         const at::Tensor& past) {
+void check(const at::Tensor& x, const at::Tensor& decay, const OptionalTensor& past, std::int64_t window) {
   if (window < 1) refuse("leaky_window", "window must be at least 1, got ", window);
   if (x.dim() < 1) refuse("leaky_window", "x must have a time dimension, [T, ...], got shape ", x.sizes());
   if (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble) {
@@ -139,23 +76,114 @@ LeakyWindow leaky_window(const at::Tensor& x, const at::Tensor& decay, std::int6
   if (decay.numel() != 1 && (decay.dim() != 1 || x.dim() < 2 || decay.numel() != x.size(-1))) {
     refuse("leaky_window", "decay must have 1 or ", x.size(-1), " elements, got ", decay.numel());
   }
+  if (!past.has_value()) return;
   auto rows = x.sizes().vec();
   rows[0] = window - 1;
-  if (past.defined() && past.sizes() != at::IntArrayRef(rows)) {
-    refuse("leaky_window", "past must have shape ", at::IntArrayRef(rows), ", got ", past.sizes());
+  if (past->sizes() != at::IntArrayRef(rows)) {
+    refuse("leaky_window", "past must have shape ", at::IntArrayRef(rows), ", got ", past->sizes());
   }
+  if (past->scalar_type() != x.scalar_type()) {
+    refuse("leaky_window", "past must be ", x.scalar_type(), " as x is, got ", past->scalar_type());
+  }
+}
+
+at::Tensor window_cpu(const at::Tensor& x, const at::Tensor& decay, const OptionalTensor& past,
+                      std::int64_t window) {
+  check(x, decay, past, window);
+  auto out = recycled_empty(x.sizes(), x.scalar_type());
+  if (x.numel() == 0) return out;
+  const auto xc = x.contiguous();
+  const auto pc = past.has_value() ? past->contiguous() : at::Tensor();
+  const auto powers = powers_of(decay, window);
+  by_type(x, [&]<class T>(T) {
+    auto call = call_of<T>(xc, pc, powers);
+    call.out = out.mutable_data_ptr<T>();
+    over_columns(call, kernels::window_kernels(kernels::chosen_isa()).loops<T>().forward);
+  });
+  return out;
+}
+
+Tensors window_backward_cpu(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& decay,
+                            const OptionalTensor& past, std::int64_t window, std::int64_t needs) {
+  check(x, decay, past, window);
+  const bool wants_past = past.has_value() && detail::needed(needs, 2);
+  Tensors out{
+      detail::needed(needs, 0) ? recycled_empty(x.sizes(), x.scalar_type()) : detail::none(x),
+      detail::needed(needs, 1) ? at::zeros(decay.sizes(), decay.options()) : detail::none(x),
+      wants_past ? at::empty(past->sizes(), past->options()) : detail::none(x),
+  };
+  if (x.numel() == 0) {
+    if (wants_past) out[2].zero_();
+    return out;
+  }
+  const auto xc = x.contiguous(), gc = grad.contiguous();
+  const auto pc = past.has_value() ? past->contiguous() : at::Tensor();
+  const auto powers = powers_of(decay, window);
+  by_type(x, [&]<class T>(T) {
+    auto call = call_of<T>(xc, pc, powers);
+    call.grad_out = gc.const_data_ptr<T>();
+    if (detail::needed(needs, 0)) call.grad_x = out[0].mutable_data_ptr<T>();
+    if (wants_past && window > 1) call.grad_past = out[2].mutable_data_ptr<T>();
+    at::Tensor rows;
+    if (detail::needed(needs, 1)) {
+      rows = at::empty({call.columns}, x.options());
+      call.grad_decay = rows.mutable_data_ptr<T>();
+    }
+    over_columns(call, kernels::window_kernels(kernels::chosen_isa()).loops<T>().backward);
+    if (rows.defined()) {
+      kernels::reduce_columns(rows.const_data_ptr<T>(), call.columns, decay.numel(),
+                              out[1].mutable_data_ptr<T>());
+    }
+  });
+  return out;
+}
+
+at::Tensor window_meta(const at::Tensor& x, const at::Tensor&, const OptionalTensor&, std::int64_t) {
+  return at::empty_symint(x.sym_sizes(), x.options());
+}
+Tensors window_backward_meta(const at::Tensor&, const at::Tensor& x, const at::Tensor& decay,
+                             const OptionalTensor& past, std::int64_t, std::int64_t needs) {
+  return detail::gradient_shapes(Tensors{x, decay, detail::or_undefined(past)}, needs);
+}
+
+}  // namespace
+
+LeakyWindow leaky_window(const at::Tensor& x, const at::Tensor& decay, std::int64_t window,
+                         const at::Tensor& past) {
   LeakyWindow out;
-  out.mem = WindowFunction::apply(x, decay, past.defined() ? std::optional(past) : std::nullopt, window);
+  out.mem = detail::window_op().call(x, decay, detail::given(past), window);
   const auto missing = window - 1 - x.size(0);
   if (missing <= 0) {
     out.past = x.narrow(0, -missing, window - 1);
   } else if (past.defined()) {
     out.past = at::cat({past.narrow(0, window - 1 - missing, missing), x});
   } else {
+    auto rows = x.sizes().vec();
     rows[0] = missing;
     out.past = at::cat({at::zeros(rows, x.options()), x});
   }
   return out;
+}
+
+TORCH_LIBRARY_FRAGMENT(rheobase, m) {
+  m.def("leaky_window(Tensor x, Tensor decay, Tensor? past, int window) -> Tensor",
+        {at::Tag::pt2_compliant_tag});
+  m.def(
+      "leaky_window_backward(Tensor grad, Tensor x, Tensor decay, Tensor? past, int window, int needs) -> "
+      "Tensor[]",
+      {at::Tag::pt2_compliant_tag});
+}
+TORCH_LIBRARY_IMPL(rheobase, CPU, m) {
+  m.impl("leaky_window", TORCH_FN(window_cpu));
+  m.impl("leaky_window_backward", TORCH_FN(window_backward_cpu));
+}
+TORCH_LIBRARY_IMPL(rheobase, Meta, m) {
+  m.impl("leaky_window", TORCH_FN(window_meta));
+  m.impl("leaky_window_backward", TORCH_FN(window_backward_meta));
+}
+TORCH_LIBRARY_IMPL(rheobase, Autograd, m) {
+  m.impl("leaky_window", TORCH_FN(detail::window_autograd));
+  m.impl("leaky_window_backward", TORCH_FN(detail::window_backward_autograd));
 }
 
 }  // namespace rheo::ops

@@ -69,7 +69,8 @@ struct Case {
     auto y = before;
     product.multiply(x.data(), in, matrix.data(), rows, in, out, add, y.data(), out);
     auto other = before;
-    product.multiply_transposed(transposed().data(), rows, matrix.data(), rows, in, out, add, other.data(), out);
+    product.multiply_transposed(transposed().data(), rows, matrix.data(), rows, in, out, add, other.data(),
+                                out);
     ASSERT_EQ(other, y) << "transposed, " << rows << ' ' << in << ' ' << out;
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t j = 0; j < out; ++j) {
@@ -96,9 +97,8 @@ void every_size() {
     ASSERT_GT(product.panel, 0);
     for (const std::int64_t rows : {1, 2, 5, 8, 9, 15, 17}) {
       for (const std::int64_t in : {1, 7, 64, 257}) {
-        for (const std::int64_t out :
-             {std::int64_t{1}, std::int64_t{13}, product.panel / 2 + 1, product.panel, product.panel + 1,
-              4 * product.panel - 1}) {
+        for (const std::int64_t out : {std::int64_t{1}, std::int64_t{13}, product.panel / 2 + 1,
+                                       product.panel, product.panel + 1, 4 * product.panel - 1}) {
           const Case<T> c(rows, in, out);
           c.check(product, false);
           c.check(product, true);

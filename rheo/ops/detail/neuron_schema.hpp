@@ -1,20 +1,16 @@
 // Signatures of the neuron operators, and calls through the dispatcher.
 #pragma once
 
-#include <ATen/core/List.h>
-#include <ATen/core/Tensor.h>
-
-#include <cstdint>
-#include <optional>
 #include <string_view>
 #include <tuple>
 #include <vector>
+
+#include "rheo/ops/detail/operator.hpp"
 
 namespace rheo::ops::detail {
 
 /// spk, traces, state; or grad_x, grad_state, grad_constants.
 using NeuronOutputs = std::tuple<at::Tensor, std::vector<at::Tensor>, std::vector<at::Tensor>>;
-using OptionalTensors = c10::List<std::optional<at::Tensor>>;
 
 using NeuronSignature = NeuronOutputs(std::string_view kind, const at::Tensor& x, at::TensorList state,
                                       at::TensorList constants, std::int64_t steps, std::int64_t reset,

@@ -34,8 +34,9 @@ at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& weight, const at
 }
 
 at::Tensor packed_transposed(const at::Tensor& x, const at::Tensor& weight) {
-  constexpr std::int64_t block = 8;     // rows; threads split at multiples of it
-  constexpr std::int64_t piece = 256;  // of the inner dimension: its part of the weight stays in the second-level cache
+  constexpr std::int64_t block = 8;  // rows; threads split at multiples of it
+  constexpr std::int64_t piece =
+      256;  // of the inner dimension: its part of the weight stays in the second-level cache
   const auto rows = x.size(0), in = weight.size(1), out = weight.size(0);
   const auto product = kernels::packed_products(kernels::chosen_isa()).f32;
   const auto y = recycled_empty({rows, out}, at::kFloat);
@@ -51,8 +52,8 @@ at::Tensor packed_transposed(const at::Tensor& x, const at::Tensor& weight) {
     for (std::int64_t k = 0; k < in; k += piece) {
       const auto depth = std::min(piece, in - k);
       product.pack(w + k * weight.stride(1), depth, out, weight.stride(1), weight.stride(0), packed);
-      product.multiply_transposed(from + first + k * x.stride(1), x.stride(1), packed, count, depth, out, k > 0,
-                                  to + first * out, out);
+      product.multiply_transposed(from + first + k * x.stride(1), x.stride(1), packed, count, depth, out,
+                                  k > 0, to + first * out, out);
     }
   });
   return y;

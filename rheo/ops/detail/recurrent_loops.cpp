@@ -38,7 +38,8 @@ void copy(T* to, const T* from, std::int64_t begin, std::int64_t end) {
 }
 
 template <class T>
-RecurrentOutputs forward_cpu(const RecurrentTask& task, at::TensorList tensors, bool keep) {
+RecurrentOutputs forward_cpu(const RecurrentTask& task, at::TensorList tensors, bool keep_traces,
+                             bool keep_input) {
   const auto& [steps, columns, period] = task.shape;
   const auto states = task.states();
   const auto x = tensors[0].contiguous();
@@ -55,19 +56,19 @@ RecurrentOutputs forward_cpu(const RecurrentTask& task, at::TensorList tensors, 
   for (std::size_t k = 0; k < states; ++k) {
     out.last.push_back(at::empty(row, x.options()));
     last[k] = out.last[k].template mutable_data_ptr<T>();
-    if (!keep || k == 0) continue;
+    if (!keep_traces || k == 0) continue;
     out.traces.push_back(recycled_empty(sizes, x.scalar_type()));
     traces[k] = out.traces.back().template mutable_data_ptr<T>();
   }
-  if (keep) out.input = recycled_empty(sizes, x.scalar_type());
+  if (keep_input) out.input = recycled_empty(sizes, x.scalar_type());
   if (columns == 0) return out;
 
   FeedbackMatrix matrix(row, tensors[1], task.bias_of(tensors));
   matrix.prepare_forward();
   const auto first_spk = matrix.rows_of(state.empty() ? at::zeros(row, x.options()) : state[0]);
   const auto all_spk = out.spk.view({steps, columns});
-  const auto passing = keep ? at::Tensor() : at::empty(row, x.options());
-  T* input = (keep ? out.input : passing).template mutable_data_ptr<T>();
+  const auto passing = keep_input ? at::Tensor() : at::empty(row, x.options());
+  T* input = (keep_input ? out.input : passing).template mutable_data_ptr<T>();
   const T* xs = x.const_data_ptr<T>();
   const std::int64_t x_step = x.size(0) == steps ? columns : 0;
 
@@ -85,7 +86,7 @@ RecurrentOutputs forward_cpu(const RecurrentTask& task, at::TensorList tensors, 
     auto call = layer;
     for (std::int64_t t = 0; t < steps; ++t) {
       const auto before = t == 0 ? first_spk : matrix.rows_of(all_spk.select(0, t - 1));
-      T* in = input + (keep ? t * columns : 0);
+      T* in = input + (keep_input ? t * columns : 0);
       std::copy(xs + t * x_step + begin, xs + t * x_step + end, in + begin);
       matrix.add_feedback(in, before, first, rows);
       call.x = {in, columns, 1};
@@ -106,7 +107,7 @@ RecurrentOutputs forward_cpu(const RecurrentTask& task, at::TensorList tensors, 
 }
 
 template <class T>
-std::vector<at::Tensor> backward_cpu(const RecurrentTask& task, at::IntArrayRef x_sizes,
+std::vector<at::Tensor> backward_cpu(const RecurrentTask& task, bool constant,
                                      const RecurrentGradients& incoming, const RecurrentOutputs& kept,
                                      at::TensorList tensors, const std::vector<bool>& needs) {
   const auto& [steps, columns, period] = task.shape;
@@ -217,23 +218,24 @@ std::vector<at::Tensor> backward_cpu(const RecurrentTask& task, at::IntArrayRef 
   }
   if (needs[1] && !out[1].defined()) out[1] = at::zeros_like(tensors[1]);
   if (task.biased && needs[2] && !out[2].defined()) out[2] = at::zeros_like(tensors[2]);
-  if (needs[0]) out[0] = x_sizes[0] == steps ? grad_in : grad_in.sum(at::IntArrayRef{0}, true);
+  if (needs[0]) out[0] = constant ? grad_in.sum(at::IntArrayRef{0}, true) : grad_in;
   return out;
 }
 
 }  // namespace
 
-RecurrentOutputs recurrent_forward(const RecurrentTask& task, at::TensorList tensors, bool keep) {
-  return tensors[0].scalar_type() == at::kFloat ? forward_cpu<float>(task, tensors, keep)
-                                                : forward_cpu<double>(task, tensors, keep);
+RecurrentOutputs recurrent_forward(const RecurrentTask& task, at::TensorList tensors, bool keep_traces,
+                                   bool keep_input) {
+  return tensors[0].scalar_type() == at::kFloat ? forward_cpu<float>(task, tensors, keep_traces, keep_input)
+                                                : forward_cpu<double>(task, tensors, keep_traces, keep_input);
 }
 
-std::vector<at::Tensor> recurrent_backward(const RecurrentTask& task, at::IntArrayRef x_sizes,
+std::vector<at::Tensor> recurrent_backward(const RecurrentTask& task, bool constant,
                                            const RecurrentGradients& incoming, const RecurrentOutputs& kept,
                                            at::TensorList tensors, const std::vector<bool>& needs) {
   return kept.spk.scalar_type() == at::kFloat
-             ? backward_cpu<float>(task, x_sizes, incoming, kept, tensors, needs)
-             : backward_cpu<double>(task, x_sizes, incoming, kept, tensors, needs);
+             ? backward_cpu<float>(task, constant, incoming, kept, tensors, needs)
+             : backward_cpu<double>(task, constant, incoming, kept, tensors, needs);
 }
 
 }  // namespace rheo::ops::detail

@@ -37,7 +37,8 @@ struct RecurrentOutputs {
   at::Tensor input;                // [T, ...]: x and what was fed back, if kept
 };
 
-RecurrentOutputs recurrent_forward(const RecurrentTask& task, at::TensorList tensors, bool keep);
+RecurrentOutputs recurrent_forward(const RecurrentTask& task, at::TensorList tensors, bool keep_traces,
+                                   bool keep_input);
 
 /// Incoming gradients; undefined where there is none.
 struct RecurrentGradients {
@@ -47,7 +48,8 @@ struct RecurrentGradients {
 };
 
 /// Gradients in the order of `tensors`, defined where `needs` says so. tensors[0] is not read: x is part of `kept.input`.
-std::vector<at::Tensor> recurrent_backward(const RecurrentTask& task, at::IntArrayRef x_sizes,
+/// `constant`: x was one row that repeats, and so is its gradient.
+std::vector<at::Tensor> recurrent_backward(const RecurrentTask& task, bool constant,
                                            const RecurrentGradients& incoming, const RecurrentOutputs& kept,
                                            at::TensorList tensors, const std::vector<bool>& needs);
 
