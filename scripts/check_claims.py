@@ -112,14 +112,15 @@ class Claims:
     def read(self, file):
         name = Path(file).as_posix()
         before = self.checked + len(self.programs)
-        waiting = None  # (where, program or script) whose output is the next block
+        waiting = None  # (where, name of a program or None, text of a script) whose output is the next block
         for number, language, lines, marked in blocks((ROOT / file).read_text(encoding="utf-8")):
             where = f"{name}:{number}"
-            if waiting and waiting[1].startswith("claim"):
-                self.programs.append((*waiting, lines))
-                waiting = None
-            elif waiting:
-                self.compare(waiting[0], lines, run_script(waiting[1]))
+            if waiting:
+                of, program, script = waiting
+                if program:
+                    self.programs.append((of, program, lines))
+                else:
+                    self.compare(of, lines, run_script(script))
                 waiting = None
             elif marked and language == "console":
                 for command, expected in commands(lines):
@@ -131,9 +132,9 @@ class Claims:
                 source, text = WORK / f"{program}.cpp", "\n".join(lines) + "\n"
                 if not source.exists() or source.read_text(encoding="utf-8") != text:
                     source.write_text(text, encoding="utf-8")
-                waiting = (where, program)
+                waiting = (where, program, None)
             elif marked and language == "python":
-                waiting = (where, "\n".join(lines) + "\n")
+                waiting = (where, None, "\n".join(lines) + "\n")
             elif marked:
                 self.wrong.append(f"{where}: a marked block is console, cpp or python, got '{language}'")
         if waiting:

@@ -10,10 +10,16 @@
 import importlib
 
 from . import _registry, surrogate
+from ._associative_leaky import AssociativeLeaky
 from ._fuse import fuse
+from ._layers import BatchNormTT1d, BatchNormTT2d, GradedSpikes
+from ._leaky_parallel import LeakyParallel
+from ._lstm import SConv2dLSTM, SLSTM
 from ._neuron import LIF, SpikingNeuron
 from ._own import neuron
 from ._pointwise import classes as _classes
+from ._recurrent import RLeaky, RSynaptic
+from ._scan import LinearLeaky, StateLeaky
 from ._sequential import Sequential
 from ._state import TimeConstant, constant
 
@@ -34,10 +40,22 @@ def __getattr__(name):
 def __dir__():
     return sorted({*globals(), *_SUBMODULES})
 
+
 __all__ = [
+    "AssociativeLeaky",
+    "BatchNormTT1d",
+    "BatchNormTT2d",
+    "GradedSpikes",
     "LIF",
+    "LeakyParallel",
+    "LinearLeaky",
+    "RLeaky",
+    "RSynaptic",
+    "SConv2dLSTM",
+    "SLSTM",
     "Sequential",
     "SpikingNeuron",
+    "StateLeaky",
     "TimeConstant",
     "constant",
     "fuse",

@@ -4,12 +4,11 @@ The operator `rheobase::function(x, number)` is declared in C++ and implemented 
 number, and lives as long as its layer holds it.
 """
 
-import itertools
+import secrets
 import weakref
 
 import torch
 
-_numbers = itertools.count()
 _alive = weakref.WeakValueDictionary()
 _library = torch.library.Library("rheobase", "IMPL")
 
@@ -19,7 +18,8 @@ class Function:
 
     def __init__(self, function):
         self.function = function
-        self.number = next(_numbers)
+        # Random: torch.compile's cache on disk knows a function by its number alone, also in another process.
+        self.number = secrets.randbits(62)
         _alive[self.number] = self
 
     def __call__(self, x):

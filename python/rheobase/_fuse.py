@@ -62,7 +62,7 @@ class Fused(Sequential):
             if is_neuron(layer):
                 full = index == len(named) - 1 and (layer.output or not layer.init_hidden)
                 spk, traces = run_stored(layer, flow, full)
-                flow, out = _Flow(spk, flow.steps, spikes=True), (spk, *traces) if full else None
+                flow, out = _Flow(spk, flow.steps, spikes=True), layer._handed_out(spk, traces) if full else None
             elif isinstance(layer, nn.Sequential) and not any(is_neuron(m) for m in layer.modules()):
                 for inner_name, inner in layer.named_children():
                     flow = self._run_plain(f"{name}.{inner_name}", inner, flow)

@@ -4,7 +4,8 @@
     spk = spikegen.latency(image, num_steps=25, normalize=True, linear=True)
 
 Time is the first dimension. Spikes have the type of the data and carry no gradient. Bad arguments are a ValueError that names
-argument and value, or the error that snnTorch has there. What snnTorch does not have: `seed`, phase, burst, population and reversible delta coding."""
+argument and value, or the error that snnTorch has there. What snnTorch does not have: `seed`, phase, burst, population and
+reversible delta coding."""
 
 import torch
 

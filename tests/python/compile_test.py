@@ -1,5 +1,7 @@
 """torch.compile(fullgraph=True) of a step, a sequence and a network; opcheck of the operators on parameters."""
 
+import subprocess
+import sys
 import unittest
 
 import recorded  # noqa: F401  (ends with 77 without torch)
@@ -90,6 +92,13 @@ class Compiled(unittest.TestCase):
             return spk.cos().mean() + mem.sin().mean()
 
         self.same(loss, (3, 2, 5))
+
+
+    def test_the_cache_on_disk_takes_no_function_for_another_processs(self):
+        # The graph that torch keys its cache with holds a function's number and nothing else of it.
+        command = [sys.executable, "-c", "from rheobase._functions import Function; print(Function(abs).number)"]
+        numbers = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)}
+        self.assertEqual(len(numbers), 2)
 
 
 class Operators(unittest.TestCase):

@@ -30,7 +30,8 @@ def train(snn, draw, name, **options):
     average = getattr(snn.backprop, name)(
         net, options.pop("data"), optimizer, getattr(snn.functional, loss)(), regularization=penalty, **options
     )
-    return [average.detach(), {key: value.detach() for key, value in net.named_parameters()}]
+    # Its shape is that of the loss there, [1] of some losses; here it is a scalar.
+    return [average.detach().reshape(()), {key: value.detach() for key, value in net.named_parameters()}]
 
 
 def batches(draw, count, *shape, time_first=True):

@@ -103,6 +103,11 @@ def before(snn, draw):
     raise Differs("AttributeMonitor records before the forward")
 
 
+@case("functional.probe.OutputMonitor", label="a module for its class")
+def module_for_class(snn, draw):
+    raise Differs("Monitors take a module for its class")
+
+
 @case("functional.probe.AttributeMonitor", label="plain attributes")
 def plain(snn, draw):
     raise Differs("AttributeMonitor finds every attribute")
@@ -126,6 +131,5 @@ def wrong(snn, draw):
         raised(lambda: probe.AttributeMonitor("mem", False, net)),
         raised(lambda: probe.GradInputMonitor(net)),
         raised(lambda: probe.GradOutputMonitor(net)),
-        raised(lambda: probe.OutputMonitor(net, instance=snn.Leaky(0.9))),
         raised(lambda: probe.OutputMonitor(net, instance="Leaky")),
     ]

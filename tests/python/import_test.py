@@ -1,0 +1,59 @@
+"""What `import rheobase` costs: which modules it loads beyond those of torch.
+
+    python3 import_test.py
+
+Counted, not timed: a list of modules does not depend on how busy the machine is. Ends with 77 and a reason where there is no torch.
+"""
+
+import importlib.util
+import subprocess
+import sys
+import unittest
+
+if importlib.util.find_spec("torch") is None:
+    print("skipped: this Python has no torch")
+    sys.exit(77)
+
+PROGRAM = """
+import sys
+import torch
+before = set(sys.modules)
+import {name}
+print("\\n".join(sorted(set(sys.modules) - before)))
+"""
+
+
+def loaded_by(name):
+    """The modules that importing a package loads when torch is there already."""
+    run = subprocess.run([sys.executable, "-W", "error", "-c", PROGRAM.format(name=name)], capture_output=True, text=True)
+    if run.returncode != 0:
+        raise AssertionError(run.stderr)
+    return run.stdout.split()
+
+
+class Import(unittest.TestCase):
+    def test_nothing_but_its_own_modules_and_small_ones_of_the_standard_library(self):
+        foreign = [m for m in loaded_by("rheobase") if m.split(".")[0] not in {"rheobase", *sys.stdlib_module_names}]
+        self.assertEqual(foreign, [])
+
+    def test_few_modules(self):
+        loaded = loaded_by("rheobase")
+        print(f"import rheobase: {len(loaded)} modules beyond torch's: {' '.join(loaded)}")
+        self.assertLess(len(loaded), 40)
+
+    def test_no_more_than_snntorch(self):
+        if importlib.util.find_spec("snntorch") is None:
+            self.skipTest("there is no snntorch to compare with; the bounds of the other tests hold")
+        ours, theirs = loaded_by("rheobase"), loaded_by("snntorch")
+        print(f"modules beyond torch's: rheobase {len(ours)}, snntorch {len(theirs)}")
+        self.assertLessEqual(len(ours), len(theirs))
+
+    def test_parts_that_need_other_packages_load_them_when_they_are_called(self):
+        for part in ("spikeplot", "export_nir", "import_nir"):
+            with self.subTest(part=part):
+                packages = {m.split(".")[0] for m in loaded_by(f"rheobase.{part}")}
+                self.assertEqual(packages & {"matplotlib", "pandas", "nir", "nirtorch", "h5py", "PIL", "scipy"}, set())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
