@@ -69,6 +69,8 @@ class custom_surrogate:  # noqa: N801  (snnTorch's name)
 
 
 class _CustomSpike(torch.autograd.Function):
+    """apply(u, gradient): a spike whose gradient is `gradient(u, incoming gradient, spikes)`."""
+
     @staticmethod
     def forward(ctx, u, gradient):
         spk = (u > 0).to(u.dtype)
@@ -122,6 +124,7 @@ def _make_class(class_name, name):
 
     @staticmethod
     def apply(u, *args):
+        """Spikes of u; every argument of the surrogate must be given."""
         required = [a for a in _known[name]["args"] if a["name"] != "seed"]
         if not len(required) <= len(args) <= count:
             wanted = ", ".join(a["name"] for a in required) or "nothing else"

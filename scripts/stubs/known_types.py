@@ -13,6 +13,7 @@ TYPES = {
     "instance": "type[nn.Module] | tuple[type[nn.Module], ...] | None",
     "weight": "Tensor | None",
     "seed": "int | None",
+    "SSO.seed": "float",
     "device": "torch.device | str | None",
     "dtype": "torch.dtype | None",
     "state": "Any",

@@ -6,6 +6,7 @@ Ends with 77 and a reason where there is no torch."""
 
 import importlib.util
 import inspect
+import re
 import sys
 import types
 import unittest
@@ -92,7 +93,7 @@ class Neurons(unittest.TestCase):
         for name, doc, parameters in self.neurons():
             info = getattr(getattr(snn, name), "_info", None)
             for parameter in info["params"] if info and not info["layered"] else []:
-                line = next((line for line in doc.splitlines() if line.strip().startswith(parameter["name"])), "")
+                line = next((line for line in doc.splitlines() if re.match(rf"\s+{parameter['name']}( \[.*\])?: ", line)), "")
                 with self.subTest(neuron=name, parameter=parameter["name"]):
                     self.assertIn(parameter["meaning"], line)
                     if parameter["unit"] != "1":

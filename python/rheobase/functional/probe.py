@@ -86,12 +86,15 @@ class BaseMonitor:
             index.clear()
 
     def enable(self):
+        """Records again from the next call on."""
         self._enable = True
 
     def disable(self):
+        """Records nothing until it is enabled."""
         self._enable = False
 
     def is_enable(self):
+        """Whether calls are recorded."""
         return self._enable
 
     def remove_hooks(self):

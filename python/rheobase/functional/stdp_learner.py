@@ -147,10 +147,12 @@ class STDPLearner(nn.Module):
         self.out_spike_monitor.clear_recorded_data()
 
     def disable(self):
+        """Sees nothing until it is enabled."""
         self.in_spike_monitor.disable()
         self.out_spike_monitor.disable()
 
     def enable(self):
+        """Sees what the synapse reads and the neuron answers again."""
         self.in_spike_monitor.enable()
         self.out_spike_monitor.enable()
 
