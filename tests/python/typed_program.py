@@ -166,7 +166,7 @@ def encoders() -> None:
         spikegen.population_latency(data, T, num_neurons=5),
         spikegen.targets_convert(labels, 3, code="latency", num_steps=T, normalize=True, linear=True),
         spikegen.targets_rate(labels, 3, num_steps=T),
-        spikegen.targets_latency(labels, 3, num_steps=T),
+        spikegen.targets_latency(labels, 3, num_steps=T, normalize=True, linear=True),
         spikegen.target_rate_code(T, rate=0.5)[0],
         spikegen.rate_interpolate(torch.ones(B, N), T),
         spikegen.to_one_hot(labels, 3),
