@@ -168,7 +168,7 @@ def encoders() -> None:
         spikegen.targets_rate(labels, 3, num_steps=T),
         spikegen.targets_latency(labels, 3, num_steps=T, normalize=True, linear=True),
         spikegen.target_rate_code(T, rate=0.5)[0],
-        spikegen.rate_interpolate(torch.ones(B, N), T),
+        spikegen.rate_interpolate(torch.tensor([1.0, 3.0]), T),
         spikegen.to_one_hot(labels, 3),
         spikegen.to_one_hot_inverse(spikegen.to_one_hot(labels, 3)),
         spikegen.from_one_hot(spikegen.to_one_hot(labels, 3)),
