@@ -82,6 +82,16 @@ def Own(
     return spike(mem - threshold), mem
 
 
+class Rows:
+    """A data set as torchvision's are."""
+
+    def __init__(self) -> None:
+        self.data, self.targets = torch.rand(10, 2), torch.arange(10)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
 class Mine(snn.LIF):
     """A layer of one's own."""
 
@@ -208,7 +218,7 @@ def tools() -> None:
         SF.GradInputMonitor(net, instance=snn.Leaky),
         SF.GradOutputMonitor(net, instance=snn.Leaky),
     ]
-    sum(torch.autograd.grad(net(x[0]).sum(), list(net.parameters())))
+    sum(g.sum() for g in torch.autograd.grad(net(x[0]).sum(), list(net.parameters())))
     assert all(len(monitor) == 1 for monitor in monitors) and SF.BaseMonitor is probe.BaseMonitor
     for monitor in monitors:
         monitor.remove_hooks()
@@ -222,9 +232,8 @@ def tools() -> None:
     conv1d, conv2d = nn.Conv1d(1, 1, 3), nn.Conv2d(1, 1, 3)
     stdp_conv1d_single_step(conv1d, torch.ones(B, 1, 5), torch.ones(B, 1, 3), None, None, 2.0, 2.0)
     stdp_conv2d_single_step(conv2d, torch.ones(B, 1, 5, 5), torch.ones(B, 1, 3, 3), None, None, 2.0, 2.0)
-    assert change is not None and delta_w.shape == change.shape and mstdpet_linear_single_step is not None
-    train = SimpleNamespace(data=torch.rand(10, 2), targets=torch.arange(10))
-    learned, held_out = utils.valid_split(train, SimpleNamespace(data=train.data, targets=train.targets), 0.2)
+    assert change is not None and delta_w.shape[-2:] == change.shape and mstdpet_linear_single_step is not None
+    learned, held_out = utils.valid_split(Rows(), Rows(), 0.2)
     assert len(learned.data) == 8 and len(held_out.data) == 2
     train = SimpleNamespace(data=torch.rand(10, 2), targets=torch.arange(10))
     half = utils.data_subset(train, 2)
