@@ -62,6 +62,7 @@ VALUES = ("alpha", "beta", "threshold", "graded_spikes_factor", "V")
 
 # Types of results where they are not None: by "Class.method", method or function, else by module.
 RETURNS = {
+    **dict.fromkeys("latency_code target_rate_code SpikeTime.forward".split(), "tuple[Tensor, Tensor]"),
     "rheobase.spikegen": "Tensor",
     "rheobase.surrogate": "Surrogate",
     "rheobase.functional.loss": "Tensor",
