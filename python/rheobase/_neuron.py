@@ -41,6 +41,7 @@ class SpikingNeuron(Stepped):
     """
 
     instances = Instances()
+    reset_dict = {name: number for number, name in enumerate(RESETS)}
 
     def __init__(
         self,

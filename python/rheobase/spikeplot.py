@@ -38,11 +38,11 @@ def _plain(function: str, name: str, data: Any) -> torch.Tensor:
     return data.detach().cpu()
 
 
-def _steps(function: str, data: torch.Tensor, num_steps: int | bool) -> int:
-    """How many time steps to show: all of them unless num_steps says fewer."""
+def _steps(function: str, data: torch.Tensor, num_steps: int | bool, longer: bool = False) -> int:
+    """How many time steps to show: all of them unless num_steps says fewer, or with `longer` more."""
     if num_steps is False or num_steps is None or num_steps == 0:
         return data.shape[0]
-    if not 0 < num_steps <= data.shape[0]:
+    if num_steps < 1 or (num_steps > data.shape[0] and not longer):
         raise ValueError(
             f"[{function}] num_steps must be between 1 and the {data.shape[0]} time steps of data, got {num_steps}"
         )
@@ -161,7 +161,7 @@ def spike_count(
         raise ValueError(f"[spike_count] labels must be one for each of the {spikes.shape[1]} outputs, got {len(labels)}")
     if interpolate < 1:
         raise ValueError(f"[spike_count] interpolate must be 1 or more, got {interpolate}")
-    steps = _steps("spike_count", spikes, num_steps)
+    steps = _steps("spike_count", spikes, num_steps, longer=True)
     ax.set_xlim(0, steps)
     _style(ax, labels, time_step)
     if gridshader:

@@ -198,11 +198,15 @@ class SpikeCount(Pictures):
         spikeplot.spike_count(self.spk, self.fig, self.ax, self.labels, animate=True)._draw_was_started = True
         self.assertEqual((len(other.lines), len(other.collections), len(other.patches)), (0, 0, 0))
 
+    def test_the_axis_may_be_longer_than_the_data(self):
+        spikeplot.spike_count(self.spk, self.fig, self.ax, self.labels, num_steps=40)
+        self.assertEqual(self.ax.get_xlim(), (0, 40))
+
     def test_refusals(self):
         for change, rule in (
             ({"data": self.spk[:, :, None]}, r"data must be \[T, C\], got \(28, 3, 1\)"),
             ({"labels": ["cat"]}, "labels must be one for each of the 3 outputs, got 1"),
-            ({"num_steps": 29}, "num_steps must be between 1 and the 28 time steps of data, got 29"),
+            ({"num_steps": -1}, "num_steps must be between 1 and the 28 time steps of data, got -1"),
             ({"interpolate": 0}, "interpolate must be 1 or more, got 0"),
         ):
             given = {"data": self.spk, "fig": self.fig, "ax": self.ax, "labels": self.labels, **change}

@@ -104,7 +104,8 @@ def put_neuron(kind):
         shape = shape_of_input(draw, features)
         options = common(snn, draw, features, len(shape) == 2, "zero" if kind == "Alpha" else "subtract")
         layer, high = NEURONS[kind](snn, draw, features, options)
-        dtype = torch.float64 if draw.flag(0.1) else torch.float32
+        # snnTorch's levels make float32 of a quantised state; "Spikes have the input's type".
+        dtype = torch.float64 if draw.flag(0.1) and not layer.state_quant else torch.float32
         x = draw.tensor(length(draw), *shape, low=-0.3, high=high, dtype=dtype)
         keeps_state = layer.init_hidden or draw.flag(0.3)
         return run_steps(snn, draw, layer, kind, x, keeps_state)
