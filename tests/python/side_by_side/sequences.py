@@ -56,7 +56,7 @@ def state_options(snn, draw):
 
 
 def run_state(draw, layer, x):
-    """"StateLeaky learns tau alone": the beta that it was given is no parameter here."""
+    """ "StateLeaky learns tau alone": the beta that it was given is no parameter here."""
     out = layer(x)
     spk, mem = out if isinstance(out, tuple) else (None, out)
     result = backward(draw, x, layer, mem=mem, **({} if spk is None else {"spk": spk}))

@@ -23,6 +23,8 @@ NO_DELAY = "No threshold is given back"
 
 def run_steps(snn, draw, layer, kind, x, keeps_state, state_shape=None):
     """Calls the layer for every step of x [T, ...]; gives all that it returns over time, and the gradients of a random sum."""
+    if layer.inhibition and getattr(layer, "reset_delay", True) is False:
+        raise Differs(NO_DELAY)  # of the losers' resets
     names, returned = STATES[kind], RETURNED[kind]
     state_shape = state_shape or x.shape[1:]
     x = x.requires_grad_()
@@ -52,6 +54,8 @@ def run_steps(snn, draw, layer, kind, x, keeps_state, state_shape=None):
     result = {name: torch.stack(values) for name, values in record.items()}
     loss = sum((draw.normal(*value.shape) * value).sum() for value in result.values())
     loss.backward()
+    if x.grad is not None and x.grad.isnan().any():
+        raise Differs("sigmoid stays finite")
     return result | {"returned": len(out)} | gradients(layer, **inputs) | {"saved": parameters(layer)}
 
 
