@@ -94,7 +94,8 @@ def results(out):
 class Operators(unittest.TestCase):
     def test_opcheck(self):
         for name, (make, cases) in CASES.items():
-            for case, grad, dtype in itertools.product(cases, (False, True), (torch.float32, torch.float64)):
+            every = [*itertools.product(cases, (False, True), (torch.float32,)), (cases[0], True, torch.float64)]
+            for case, grad, dtype in every:
                 with self.subTest(name, **case, grad=grad, dtype=dtype):
                     torch.library.opcheck(getattr(torch.ops.rheobase, name).default, make(grad=grad, dtype=dtype, **case))
 
