@@ -97,6 +97,7 @@ class LeakyParallel(Scan, SpikingNeuron):
             elif not self.dense:
                 weight.copy_(torch.diag(weight.diagonal()))
         weight.requires_grad_(bool(learn_beta))
+        self._whole = self.dense
 
     def forward(self, input_):
         if input_.dim() not in (2, 3):
@@ -112,10 +113,13 @@ class LeakyParallel(Scan, SpikingNeuron):
         values, rnn = computed(x), self.rnn
         first = given_state(self, state, values)
         current = product(values, rnn.weight_ih_l0, rnn.bias_ih_l0 + rnn.bias_hh_l0 if rnn.bias else None)
-        if not self.dense:
-            results = self._scanned("LeakyParallel", current, steps, first, [rnn.weight_hh_l0.diagonal()], traces)
+        weight = rnn.weight_hh_l0
+        if not self._whole:
+            results = self._scanned("LeakyParallel", current, steps, first, [weight.diagonal()], traces)
         else:
-            results = self._recurred(current.expand(steps, *current.shape[1:]), first, rnn.weight_hh_l0.to(current.dtype))
+            if not self.dense:  # only the diagonal learns
+                weight = weight.detach() + torch.diag(weight.diagonal() - weight.diagonal().detach())
+            results = self._recurred(current.expand(steps, *current.shape[1:]), first, weight.to(current.dtype))
         return in_type_of(x, *results)
 
     def _recurred(self, current, first, weight):
@@ -131,5 +135,9 @@ class LeakyParallel(Scan, SpikingNeuron):
         spk, mem = self._fired(mem)
         return spk, [mem], [mem[-1].clone() if len(mem) else start]
 
-    def _load_from_state_dict(self, *args, **named):
-        nn.Module._load_from_state_dict(self, *args, **named)
+    def _load_from_state_dict(self, state_dict, prefix, *args, **named):
+        nn.Module._load_from_state_dict(self, state_dict, prefix, *args, **named)
+        loaded = state_dict.get(f"{prefix}rnn.weight_hh_l0")
+        if loaded is not None and loaded.dim() == 2:
+            # As snnTorch: what is loaded is used whole, whatever weight_hh_enable made of the first values.
+            self._whole = self.dense or bool((loaded - torch.diag(loaded.diagonal())).any())

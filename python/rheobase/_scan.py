@@ -155,7 +155,9 @@ class StateLeaky(Scan, LIF):
         self.channels = channels
         self.learn_beta = learn_beta
         self.kernel_truncation_steps = steps
-        self.register_buffer("beta", value.detach().clone())
+        # snnTorch's parameters: with learn_beta both of them, though only tau has a gradient.
+        own = value.detach().clone()
+        self.register_parameter("beta", nn.Parameter(own)) if learn_beta else self.register_buffer("beta", own)
         self._register_value("tau", 1 / (1 - value.detach() + 1e-12), learn_beta)
 
     @property
@@ -207,7 +209,7 @@ class StateLeaky(Scan, LIF):
 
     def _save_to_state_dict(self, *args, **named):
         with torch.no_grad():
-            self._buffers["beta"].copy_(self.beta)
+            (self._parameters.get("beta") if self.learn_beta else self._buffers["beta"]).copy_(self.beta)
         super()._save_to_state_dict(*args, **named)
 
 

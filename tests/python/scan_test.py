@@ -203,6 +203,18 @@ class Differences(unittest.TestCase):
         self.assertGreater(grad.abs().sum(), 0)
         self.assertTrue(torch.equal(grad, torch.diag(grad.diagonal())))
 
+    def test_leaky_parallel_uses_a_loaded_matrix_whole(self):
+        layer, dense = snn.LeakyParallel(4, 5, threshold=0.1, learn_beta=True), snn.LeakyParallel(4, 5, threshold=0.1, weight_hh_enable=True)
+        layer.load_state_dict(dense.state_dict())
+        x = inputs(6, (3, 4))
+        for ours, theirs in zip(layer.sequence(x), dense.sequence(x)):
+            torch.testing.assert_close(ours, theirs)
+        layer.sequence(x)[1].sum().backward()
+        grad = layer.rnn.weight_hh_l0.grad
+        self.assertTrue(torch.equal(grad, torch.diag(grad.diagonal())))
+        layer.load_state_dict(snn.LeakyParallel(4, 5, threshold=0.1, beta=0.5, learn_beta=True).state_dict(), strict=False)
+        self.assertFalse(layer._whole)
+
     def test_associative_leaky_infers_num_spiking_neurons(self):
         layer = snn.AssociativeLeaky(4, 2, 3, num_spiking_neurons=None)
         self.assertEqual(layer.num_spiking_neurons, 6)
