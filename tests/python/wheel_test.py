@@ -100,7 +100,7 @@ class Wheel(unittest.TestCase):
         return run([self.python, *arguments], env={**environment, "PATH": "/nonexistent"}, cwd=self.temporary.name)
 
     def test_imports_and_runs_forward_and_backward(self):
-        self.assertEqual(self.python_says("-W", "error", "-c", PROGRAM).split(), ["membrane", "0.63804", "spikes", "6"])
+        self.assertEqual(self.python_says("-W", "error", "-c", PROGRAM).split(), ["membrane", "0.73804", "spikes", "12"])
 
     def test_is_the_one_that_was_installed(self):
         where = self.python_says("-c", "import rheobase; print(rheobase.__file__, rheobase.__version__)").split()
