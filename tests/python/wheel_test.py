@@ -72,7 +72,11 @@ class Wheel(unittest.TestCase):
         for old in folder.glob("*.whl"):
             old.unlink()
         command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "--no-index", "-w", folder]
-        run([*command, f"--config-settings=build-dir={objects}", ROOT])
+        # The compiler by the name that the build used: ccache tells c++ from g++.
+        cache = (cls.build / "CMakeCache.txt").read_text(encoding="utf-8")
+        compiler = re.search(r"^CMAKE_CXX_COMPILER:\w+=(.+)$", cache, re.MULTILINE).group(1)
+        cached = {"CXX": compiler, "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
+        run([*command, f"--config-settings=build-dir={objects}", ROOT], env={**os.environ, **cached})
         (cls.wheel,) = folder.glob("*.whl")
         cls.temporary = tempfile.TemporaryDirectory()
         cls.venv = Path(cls.temporary.name) / "venv"
