@@ -85,12 +85,16 @@ def torch_folder():
     return re.search(r"^Torch_DIR:\w+=(.*)$", cache, re.MULTILINE).group(1)
 
 
+def with_package():
+    """The environment in which Python finds the package of this tree, with the library of build/release."""
+    return os.environ | {"PYTHONPATH": str(ROOT / "python"), "RHEOBASE_LIBRARY": str(BUILD / "lib" / "librheobase.so")}
+
+
 def run_script(text):
     """Runs a Python script with the Python whose torch this build uses."""
     site = Path(torch_folder()).parents[3]  # .../site-packages/torch/share/cmake/Torch
     python = site.parents[2] / "bin" / "python"
-    env = os.environ | {"PYTHONPATH": str(ROOT / "python"), "RHEOBASE_LIBRARY": str(BUILD / "lib" / "librheobase.so")}
-    return subprocess.run([python, "-c", text], cwd=ROOT, capture_output=True, text=True, timeout=600, env=env)
+    return subprocess.run([python, "-c", text], cwd=ROOT, capture_output=True, text=True, timeout=600, env=with_package())
 
 
 class Claims:
@@ -124,7 +128,9 @@ class Claims:
                 waiting = None
             elif marked and language == "console":
                 for command, expected in commands(lines):
-                    run = subprocess.run(["bash", "-ec", command], cwd=ROOT, capture_output=True, text=True, timeout=600)
+                    run = subprocess.run(
+                        ["bash", "-ec", command], cwd=ROOT, capture_output=True, text=True, timeout=600, env=with_package()
+                    )
                     self.compare(f"{where}: {command}", expected, run)
             elif marked and language == "cpp":
                 program = f"claim{len(self.programs)}"
