@@ -1,6 +1,6 @@
 // Question: are the scans linear in time, and what do they cost beside the ideal reads and writes?
 //   state/T/C       StateLeaky [T, 16, C / 16] forward + backward; `ns` per element, `of_4000` the time over that at T = 4000
-//                   (16 columns and fewer run in pieces of time, more step by step)
+//   narrow/T/C      the same [T, 1, C]
 //   window/T/K      the last K inputs only, [T, 16, 64]; `ns` per element does not depend on K
 //   associative/T   AssociativeLeaky 64 -> 8 x 8 over [T, 16, 64] forward + backward; `of_4000` as above
 #include <ATen/ops/rand.h>
@@ -43,6 +43,12 @@ BENCHMARK(state)
     ->ArgsProduct({{4000, 32000}, {16, 32, 64, 1024}})
     ->Iterations(20)
     ->Unit(benchmark::kMillisecond);
+
+void narrow(benchmark::State& s) {
+  static std::map<std::int64_t, double> of_4000;
+  train(s, rheo::nn::StateLeaky({.beta = 0.9}), at::rand({s.range(0), 1, s.range(1)}), of_4000[s.range(1)]);
+}
+BENCHMARK(narrow)->ArgsProduct({{4000, 32000}, {1, 4, 8}})->Iterations(20)->Unit(benchmark::kMillisecond);
 
 void window(benchmark::State& s) {
   static std::map<std::int64_t, double> of_4000;

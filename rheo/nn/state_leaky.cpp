@@ -5,8 +5,6 @@
 #include <ATen/ops/zeros.h>
 #include <torch/serialize/archive.h>
 
-#include <algorithm>
-
 #include "rheo/nn/detail/checks.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/window.hpp"
@@ -24,13 +22,6 @@ at::Tensor plain_window(const at::Tensor& x, const at::Tensor& decay, const at::
   }
   return mem;
 }
-
-// A long sequence with few columns is cut into pieces of time that run side by side, as many as fill a tile of the kernels.
-// The sizes alone decide, so the numbers do not depend on threads.
-constexpr std::int64_t long_sequence = 2048;
-constexpr std::int64_t few_columns = 16;
-constexpr std::int64_t side_by_side = 1024;
-constexpr std::int64_t shortest_piece = 32;
 
 }  // namespace
 
@@ -74,40 +65,6 @@ ScanImpl::Scanned StateLeakyImpl::scan(const Input& x, const State& state, bool 
           ? scan_window(x, state, decay)
           : scan_step("StateLeaky", x, first_of(state, "mem", row, x.x), decay, traces || !options_.output);
   if (!options_.output) out.spk = out.mem;
-  return out;
-}
-
-ScanImpl::Scanned StateLeakyImpl::scan_pieces(const at::Tensor& x, const at::Tensor& first,
-                                              const at::Tensor& decay, bool traces) const {
-  const auto row = x.sizes().slice(1);
-  const auto steps = x.size(0);
-  const auto pieces = std::min(side_by_side / c10::multiply_integers(row), steps / shortest_piece);
-  const auto length = (steps + pieces - 1) / pieces;
-  const auto sized = [&](std::vector<std::int64_t> sizes) {
-    sizes.insert(sizes.end(), row.begin(), row.end());
-    return sizes;
-  };
-  // The first piece begins with zeros where the pieces are longer than the sequence; the state joins the first input.
-  const auto padding = pieces * length - steps;
-  std::vector<at::Tensor> parts{at::zeros(sized({padding}), x.options()), x};
-  if (first.defined()) {
-    parts = {parts[0], (x[0] + decay * first).unsqueeze(0), x.narrow(0, 1, steps - 1)};
-  }
-  const Input beside(at::cat(parts).reshape(sized({pieces, length})).transpose(0, 1));
-
-  // Each piece from zero gives what it adds; those sums, decayed from piece to piece, are where the pieces begin.
-  const auto ends = scan_step("StateLeaky", beside, {}, decay, false).state.mem();
-  const auto carried =
-      scan_step("StateLeaky", Input(ends.narrow(0, 0, pieces - 1)), {}, decay.pow(length), true);
-  const auto begins = at::cat({at::zeros(sized({1}), x.options()), carried.mem});
-  auto out = scan_step("StateLeaky", beside, begins, decay, traces);
-
-  const auto in_order = [&](const at::Tensor& t) {
-    return t.transpose(0, 1).reshape(sized({pieces * length})).narrow(0, padding, steps);
-  };
-  out.spk = in_order(out.spk);
-  if (out.mem.defined()) out.mem = in_order(out.mem);
-  out.state = State{{"mem", out.state.mem()[pieces - 1]}};
   return out;
 }
 

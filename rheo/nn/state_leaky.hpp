@@ -4,8 +4,7 @@
 //   auto rec = lif->record(x);                         // x [T, B, 64]; rec.spk, rec.mem [T, B, 64]
 //   rheo::nn::StateLeaky last({.beta = 0.9, .channels = 64, .kernel_truncation_steps = 32});  // the last 32 inputs only
 // The decay per step is exp(beta - 1). Time and memory are linear in T, with truncation too. The state is `mem`, with
-// truncation `past` [K-1, ...], the last inputs. A long sequence with few columns (2048 steps, 16 columns) runs in pieces of
-// time side by side, which rounds differently from the step by step; not so with a user's surrogate or state_quant.
+// truncation `past` [K-1, ...], the last inputs.
 #pragma once
 
 #include <torch/nn/pimpl.h>
@@ -53,8 +52,6 @@ class RHEO_API StateLeakyImpl : public ScanImpl {
   Scanned scan(const Input& x, const State& state, bool traces) override;
 
  private:
-  Scanned scan_pieces(const at::Tensor& x, const at::Tensor& first, const at::Tensor& decay,
-                      bool traces) const;
   Scanned scan_window(const Input& x, const State& state, const at::Tensor& decay) const;
 
   StateLeakyOptions options_;

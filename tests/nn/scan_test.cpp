@@ -310,8 +310,8 @@ TEST(Scan, CutAnywhereIsTheWhole) {
   }
 }
 
-// Long and narrow: pieces of time run side by side.
-TEST(Scan, LongSequencesInPiecesOfTime) {
+// Long and narrow: errors of rounding must not add up.
+TEST(Scan, LongSequencesWithFewNeurons) {
   for (const std::int64_t T : {2047, 2048, 5001}) {
     for (const bool vector : {false, true}) {
       SCOPED_TRACE(c10::str("T = ", T, vector ? ", per channel" : ""));
