@@ -32,6 +32,11 @@ def fuse(net, num_steps=None):
     return Fused(net, num_steps)
 
 
+def _hands_out(layer):
+    """Whether a layer with init_hidden returns states all the same."""
+    return layer.output or layer._always_hands_out
+
+
 class Fused(Sequential):
     """What `fuse` returns."""
 
@@ -49,7 +54,7 @@ class Fused(Sequential):
             final = index == len(named) - 1
             if not layer.init_hidden and not final:
                 raise ValueError(f"[fuse] layer '{name}', {type(layer).__name__}, must have init_hidden=True to stand in a loop")
-            if layer.output and not final:
+            if _hands_out(layer) and not final:
                 raise ValueError(f"[fuse] layer '{name}', {type(layer).__name__}, hands out states in the middle of the network")
 
     def forward(self, input_):
@@ -60,7 +65,7 @@ class Fused(Sequential):
         out = None
         for index, (name, layer) in enumerate(named):
             if is_neuron(layer):
-                full = index == len(named) - 1 and (layer.output or not layer.init_hidden)
+                full = index == len(named) - 1 and (_hands_out(layer) or not layer.init_hidden)
                 spk, traces = run_stored(layer, flow, full)
                 flow, out = _Flow(spk, flow.steps, spikes=True), layer._handed_out(spk, traces) if full else None
             elif isinstance(layer, nn.Sequential) and not any(is_neuron(m) for m in layer.modules()):

@@ -199,6 +199,8 @@ def _make(info):
 class _ChangeNeuron(PointwiseNeuron):
     """snnTorch's way to call DeltaLeaky: the two membranes go in and come out as one pair, which may be None."""
 
+    _always_hands_out = True
+
     def forward(self, input_, mem=None):
         """One time step. Returns (spikes, (mem, mem_prev)). With init_hidden `mem` is ignored."""
         if not self.init_hidden:
@@ -209,6 +211,9 @@ class _ChangeNeuron(PointwiseNeuron):
         for name, value in zip(self._state_names, out[1:]):
             self._buffers[name] = value
         return out[0], (out[1], out[2])
+
+    def _handed_out(self, spk, states):
+        return spk, tuple(states)
 
     def reset_mem(self):
         """Forgets both membranes, and returns (None, None)."""

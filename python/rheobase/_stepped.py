@@ -34,6 +34,7 @@ class Stepped(nn.Module):
     """What every layer with a state does. `init_hidden` and `output` are attributes of the layer."""
 
     _state_names = ("mem",)
+    _always_hands_out = False  # True: states are returned with init_hidden and without `output`, too
 
     def __init_subclass__(cls, **named):
         super().__init_subclass__(**named)

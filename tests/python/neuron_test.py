@@ -177,6 +177,13 @@ class Options(unittest.TestCase):
         both = snn.Lapicque(beta=beta, R=2.0, C=5.0)
         torch.testing.assert_close(both(torch.ones(1))[1], snn.Lapicque(R=2.0, C=5.0)(torch.ones(1))[1])
 
+    def test_parameters_of_different_dimensions_meet(self):
+        beta, threshold = torch.rand(5), torch.rand(3, 5)
+        x = torch.rand(4, 3, 5)
+        spk, mem = snn.Leaky(beta=beta, threshold=threshold).sequence(x)
+        whole = snn.Leaky(beta=beta.expand(3, 5).clone(), threshold=threshold).sequence(x)
+        self.assertTrue(torch.equal(spk, whole[0]) and torch.equal(mem, whole[1]))
+
     def test_lapicque_learns_beta_over_several_steps(self):
         layer = snn.Lapicque(beta=0.9, learn_beta=True)
         for _ in range(2):

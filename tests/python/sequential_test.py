@@ -198,6 +198,16 @@ class Fuse(unittest.TestCase):
         for a, b, w in zip(*first, whole):
             torch.testing.assert_close(torch.cat([a, b]), w)
 
+    def test_what_delta_leaky_hands_out(self):
+        net = nn.Sequential(nn.Linear(4, 3), snn.DeltaLeaky(0.1, 0.9, init_hidden=True))
+        x = torch.rand(5, 2, 4)
+        spk, pair = snn.fuse(net)(x)
+        snn.utils.reset(net)
+        calls = [net(row) for row in x]
+        self.assertTrue(torch.equal(spk, torch.stack([c[0] for c in calls])))
+        for k in range(2):
+            self.assertTrue(torch.equal(pair[k], torch.stack([c[1][k] for c in calls])))
+
     def test_spikes_alone_without_output(self):
         net = nn.Sequential(nn.Linear(6, 4), snn.Leaky(beta=0.9, init_hidden=True))
         self.assertEqual(snn.fuse(net, 7)(torch.rand(5, 6)).shape, (7, 5, 4))

@@ -115,7 +115,7 @@ std::vector<at::Tensor> constants_of(const NeuronParameters& p, c10::SymIntArray
       refuse_shape(std::string(p.entry.info.name), shaped_by(p, i, c.numel()), c.sizes(),
                    C10_AS_INTARRAYREF_SLOW(row));
     }
-    if (c.dim() != 1 || c.sym_size(0) != trailing.back()) c = c.expand_symint(trailing).reshape({-1});
+    if (trailing.size() != 1 || c.sym_size(0) != trailing.back()) c = c.expand_symint(trailing).reshape({-1});
   }
   return constants;
 }

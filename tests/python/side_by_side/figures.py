@@ -6,7 +6,7 @@ import torch
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-from .cases import case  # noqa: E402
+from .cases import Differs, case  # noqa: E402
 
 
 def drawn(moves):
@@ -31,6 +31,11 @@ def raster(snn, draw):
         type(found).__name__,
         found in ax.collections,
     ]
+
+
+@case("spikeplot.raster", label="images")
+def raster_of_images(snn, draw):
+    raise Differs("A raster of images counts their pixels through")
 
 
 @case("spikeplot.traces", draws=5)
