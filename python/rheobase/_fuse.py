@@ -32,11 +32,6 @@ def fuse(net, num_steps=None):
     return Fused(net, num_steps)
 
 
-def _hands_out(layer):
-    """Whether a layer with init_hidden returns states all the same."""
-    return layer.output or layer._always_hands_out
-
-
 class Fused(Sequential):
     """What `fuse` returns."""
 
@@ -54,7 +49,7 @@ class Fused(Sequential):
             final = index == len(named) - 1
             if not layer.init_hidden and not final:
                 raise ValueError(f"[fuse] layer '{name}', {type(layer).__name__}, must have init_hidden=True to stand in a loop")
-            if _hands_out(layer) and not final:
+            if layer._hands_out and not final:
                 raise ValueError(f"[fuse] layer '{name}', {type(layer).__name__}, hands out states in the middle of the network")
 
     def forward(self, input_):
@@ -65,7 +60,7 @@ class Fused(Sequential):
         out = None
         for index, (name, layer) in enumerate(named):
             if is_neuron(layer):
-                full = index == len(named) - 1 and (_hands_out(layer) or not layer.init_hidden)
+                full = index == len(named) - 1 and layer._hands_out
                 spk, traces = run_stored(layer, flow, full)
                 flow, out = _Flow(spk, flow.steps, spikes=True), layer._handed_out(spk, traces) if full else None
             elif isinstance(layer, nn.Sequential) and not any(is_neuron(m) for m in layer.modules()):

@@ -199,7 +199,7 @@ def _make(info):
 class _ChangeNeuron(PointwiseNeuron):
     """snnTorch's way to call DeltaLeaky: the two membranes go in and come out as one pair, which may be None."""
 
-    _always_hands_out = True
+    _hands_out = True  # with init_hidden and without `output`, too
 
     def forward(self, input_, mem=None):
         """One time step. Returns (spikes, (mem, mem_prev)). With init_hidden `mem` is ignored."""
@@ -210,7 +210,7 @@ class _ChangeNeuron(PointwiseNeuron):
         out = self._step(input_, [self._buffers[name] for name in self._state_names])
         for name, value in zip(self._state_names, out[1:]):
             self._buffers[name] = value
-        return out[0], (out[1], out[2])
+        return self._handed_out(out[0], out[1:])
 
     def _handed_out(self, spk, states):
         return spk, tuple(states)

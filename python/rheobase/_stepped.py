@@ -34,7 +34,6 @@ class Stepped(nn.Module):
     """What every layer with a state does. `init_hidden` and `output` are attributes of the layer."""
 
     _state_names = ("mem",)
-    _always_hands_out = False  # True: states are returned with init_hidden and without `output`, too
 
     def __init_subclass__(cls, **named):
         super().__init_subclass__(**named)
@@ -62,9 +61,12 @@ class Stepped(nn.Module):
         out = self._step(input_, [buffers[name] for name in names])
         for name, value in zip(names, out[1:]):
             buffers[name] = value
-        if self.init_hidden and not self.output:
-            return out[0]
-        return tuple(out)
+        return tuple(out) if self._hands_out else out[0]
+
+    @property
+    def _hands_out(self):
+        """Whether a call returns states beside the spikes."""
+        return self.output or not self.init_hidden
 
     def _handed_out(self, spk, states):
         """What a call returns where it returns states."""

@@ -6,13 +6,18 @@ Counted, not timed: a list of modules does not depend on how busy the machine is
 """
 
 import importlib.util
+import os
 import subprocess
 import sys
 import unittest
+from pathlib import Path
+from unittest import mock
 
 if importlib.util.find_spec("torch") is None:
     print("skipped: this Python has no torch")
     sys.exit(77)
+
+from rheobase.__main__ import environment  # noqa: E402
 
 PROGRAM = """
 import sys
@@ -53,6 +58,14 @@ class Import(unittest.TestCase):
             with self.subTest(part=part):
                 packages = {m.split(".")[0] for m in loaded_by(f"rheobase.{part}")}
                 self.assertEqual(packages & {"matplotlib", "pandas", "nir", "nirtorch", "h5py", "PIL", "scipy"}, set())
+
+
+class Program(unittest.TestCase):
+    def test_it_finds_libtorch_where_this_python_does_and_keeps_what_was_there(self):
+        with mock.patch.dict(os.environ, {"LD_LIBRARY_PATH": "/elsewhere"}):
+            folders = environment()["LD_LIBRARY_PATH"].split(os.pathsep)
+        self.assertTrue(list(Path(folders[0]).glob("libtorch_cpu.*")), folders)
+        self.assertEqual(folders[1:], ["/elsewhere"])
 
 
 if __name__ == "__main__":
