@@ -132,6 +132,38 @@ TEST_F(PlotTest, SvgCanStandBesideOthersInOnePage) {
   EXPECT_EQ(count(svg, "Gnuplot"), 0U);
 }
 
+TEST_F(PlotTest, ALegendIsOneRowHoweverNarrowTheFigure) {
+  NEEDS_GNUPLOT();
+  Panel panel;
+  panel.line(std::vector<float>{0.98, 0.99}, {.label = "train"})
+      .line(std::vector<float>{0.99, 0.985}, {.label = "validation"});
+  Figure figure = one(panel);
+  figure.width = 460;
+  const std::string svg = to_svg(figure);
+  const auto height_of = [&](const std::string& label) {
+    const auto text = svg.find(">" + label + "<");
+    const auto place = svg.rfind("translate(", text);
+    return svg.substr(svg.find(',', place), svg.find(')', place) - svg.find(',', place));
+  };
+  ASSERT_NE(svg.find(">train<"), std::string::npos);
+  ASSERT_NE(svg.find(">validation<"), std::string::npos);
+  EXPECT_EQ(height_of("train"), height_of("validation"));
+}
+
+TEST_F(PlotTest, EveryLabelIsShownHoweverLong) {
+  NEEDS_GNUPLOT();
+  for (const std::size_t length : {8, 12, 13, 14, 15, 16, 17, 18, 20, 24, 60}) {
+    Panel panel;
+    for (const char letter : {'k', 'm', 'w'}) {
+      panel.line(std::vector<float>{0, 1}, {.label = std::string(length, letter)});
+    }
+    const std::string svg = to_svg(one(panel));
+    for (const char letter : {'k', 'm', 'w'}) {
+      EXPECT_EQ(count(svg, ">" + std::string(length, letter) + "<"), 1U) << length;
+    }
+  }
+}
+
 TEST_F(PlotTest, HostileTextIsShownAsItIs) {
   NEEDS_GNUPLOT();
   const std::string mark = (folder_ / "mark").string();

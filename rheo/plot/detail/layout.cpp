@@ -11,6 +11,7 @@ namespace rheo::plot::detail {
 namespace {
 
 constexpr double y_label_width = 34, tic_width = 20, right_margin = 28, gap_height = 20;  // pixels
+constexpr double sample_width = 40;  // of a line or a mark in the legend, with the space around it
 constexpr double digit_width = 0.64 * font_size;
 
 struct Extent {
@@ -99,11 +100,18 @@ Range y_range(const Panel& panel) {
   return extent.range(only_rasters ? 0 : 0.05);
 }
 
-bool has_legend(const Panel& panel) {
-  const auto labelled = [](const auto& item) { return !item.style.label.empty(); };
-  return std::any_of(panel.lines.begin(), panel.lines.end(), labelled) ||
-         std::any_of(panel.guides.begin(), panel.guides.end(), labelled) ||
-         std::any_of(panel.rasters.begin(), panel.rasters.end(), labelled);
+double legend_width(const Panel& panel) {
+  double width = 0;
+  const auto add = [&](const auto& items) {
+    for (const auto& item : items) {
+      const std::string& label = item.style.label;
+      if (!label.empty()) width += sample_width + digit_width * static_cast<double>(label.size());
+    }
+  };
+  add(panel.lines);
+  add(panel.guides);
+  add(panel.rasters);
+  return width;
 }
 
 bool shares_x_below(const Figure& figure, std::size_t row) {
@@ -117,7 +125,7 @@ std::vector<std::vector<Box>> layout(const Figure& figure) {
   for (std::size_t r = 0; r < figure.rows.size(); ++r) {
     const auto& panels = figure.rows[r].panels;
     const bool any_header = std::any_of(panels.begin(), panels.end(), [](const Panel& panel) {
-      return !panel.title.empty() || has_legend(panel);
+      return !panel.title.empty() || legend_width(panel) > 0;
     });
     const bool any_label =
         std::any_of(panels.begin(), panels.end(), [](const Panel& panel) { return !panel.x_label.empty(); });
