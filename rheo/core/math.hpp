@@ -3,6 +3,8 @@
 //   exp(x)        Cody-Waite reduction x = n ln 2 + r, then Cephes' polynomial (float) or rational (double), S. Moshier
 //   logistic(x)   1 / (1 + exp(-x)), written in exp(-|x|)
 //   tanh(x)       Cephes' polynomial (float) or rational (double) below 0.625, else 1 - 2 / (exp(2|x|) + 1)
+//   expm1(x)      exp(x) - 1 = 2^n ((exp(r) - 1) + (1 - 2^-n)), Taylor's sum (double), rounding errors carried along
+//   exprel(x)     (exp(x) - 1) / x, 1 at 0: rates like x / (1 - exp(-x)) are 1 / exprel(-x)
 // Overflow gives inf, underflow goes through the subnormals to 0, NaN stays NaN.
 #pragma once
 
@@ -62,17 +64,37 @@ RHEO_INLINE V power_of_two(I n) {
   return from_bits<V>((n + typename F::Int{F::bias}) << F::mantissa);
 }
 
+/// c - n ln 2, ln 2 in two parts; the first difference is exact.
+template <class V>
+RHEO_INLINE V reduced_high(V c, V n) {
+  return c - n * splat<V>(sizeof(Number<V>) == 4 ? Number<V>(0.693359375) : Number<V>(6.93145751953125e-1));
+}
+template <class V>
+RHEO_INLINE V reduced_low(V n) {
+  return n *
+         splat<V>(sizeof(Number<V>) == 4 ? Number<V>(-2.12194440e-4) : Number<V>(1.42860682030941723212e-6));
+}
+template <class V>
+RHEO_INLINE V reduce(V c, V n) {
+  return reduced_high(c, n) - reduced_low(n);
+}
+
+/// (exp(r) - 1 - r) / r^2 in float.
+template <class V>
+RHEO_INLINE V exp_curvature_single(V r) {
+  V p = splat<V>(1.9875691500e-4F);
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  return p * r + 5.0000001201e-1F;
+}
+
 /// exp(r) - 1 for |r| <= ln 2 / 2.
 template <class V>
 RHEO_INLINE V exp_reduced(V r) {
   if constexpr (sizeof(Number<V>) == 4) {
-    V p = splat<V>(1.9875691500e-4F);
-    p = p * r + 1.3981999507e-3F;
-    p = p * r + 8.3334519073e-3F;
-    p = p * r + 4.1665795894e-2F;
-    p = p * r + 1.6666665459e-1F;
-    p = p * r + 5.0000001201e-1F;
-    return p * (r * r) + r;
+    return exp_curvature_single(r) * (r * r) + r;
   } else {
     const V rr = r * r;
     const V p =
@@ -118,19 +140,73 @@ RHEO_INLINE ExpParts<V> exp_parts(V x) {
   c = select(c > splat<V>(F::highest), splat<V>(F::highest), c);
   const V shifted = c * splat<V>(T(1.44269504088896340736)) + splat<V>(F::round);
   const V n = shifted - splat<V>(F::round);
-  V r;
-  if constexpr (sizeof(T) == 4) {
-    r = (c - n * splat<V>(T(0.693359375))) - n * splat<V>(T(-2.12194440e-4));
-  } else {
-    r = (c - n * splat<V>(T(6.93145751953125e-1))) - n * splat<V>(T(1.42860682030941723212e-6));
-  }
-  const V t = exp_reduced(r);
+  const V t = exp_reduced(reduce(c, n));
   const V y = t + 1;
   // 2^n in two factors, so that neither leaves the normal range.
   const auto k = bits(shifted) - bits(splat<V>(F::round));
   const auto half = k >> 1;
   const V one = power_of_two<V>(half), other = power_of_two<V>(k - half);
   return {y * one * other, ((1 - y) + t) * one * other};
+}
+
+/// (exp(r) - 1 - r) / r^2 for |r| <= ln 2 / 2.
+template <class V>
+RHEO_INLINE V exp_curvature(V r) {
+  if constexpr (sizeof(Number<V>) == 4) {
+    return exp_curvature_single(r);
+  } else {
+    constexpr double terms[] = {1.0 / 2,       1.0 / 6,        1.0 / 24,        1.0 / 120,
+                                1.0 / 720,     1.0 / 5040,     1.0 / 40320,     1.0 / 362880,
+                                1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
+    V p = splat<V>(terms[11]);
+    for (int k = 11; k-- > 0;) p = p * r + splat<V>(terms[k]);
+    return p;
+  }
+}
+
+/// expm1(x) = value * one * other, the last two powers of two. x is at most `highest`.
+template <class V>
+struct Expm1Parts {
+  V value, one, other;
+};
+
+template <class V>
+RHEO_INLINE Expm1Parts<V> expm1_parts(V x, Number<V> highest) {
+  using T = Number<V>;
+  using F = FloatBits<T>;
+  constexpr T lowest = -50;  // -1 from here down, in either type
+  V c = select(x < splat<V>(lowest), splat<V>(lowest), x);
+  c = select(c > splat<V>(highest), splat<V>(highest), c);
+  const V shifted = c * splat<V>(T(1.44269504088896340736)) + splat<V>(F::round);
+  const V n = shifted - splat<V>(F::round);
+  const V r = reduce(c, n);
+  const V q = exp_curvature(r) * (r * r);
+  const V t = r + q;
+  // 1 - 2^-n, which is 1 from n = 60 on.
+  const V near = select(n > splat<V>(T(60)), splat<V>(T(60)), n);
+  const auto m = bits(near + splat<V>(F::round)) - bits(splat<V>(F::round));
+  const V tail = 1 - power_of_two<V>(-m);
+  const auto k = bits(shifted) - bits(splat<V>(F::round));
+  const auto half = k >> 1;
+  // What rounding took from r, from t and from their sum with the tail, the largest first in each.
+  const V rest = (reduced_high(c, n) - r) - reduced_low<V>(n) + ((r - t) + q);
+  const V sum = tail + t;
+  return {sum + (((tail - sum) + t) + rest), power_of_two<V>(half), power_of_two<V>(k - half)};
+}
+
+/// The derivative of exprel at x, whose value there is y: (1 + (x - 1) y) / x, near 0 the sum of k x^(k-1) / (k+1)!.
+template <class V>
+RHEO_INLINE V exprel_slope(V x, V y) {
+  using T = Number<V>;
+  constexpr T terms[] = {T(1.0 / 2),          T(1.0 / 3),           T(1.0 / 8),
+                         T(1.0 / 30),         T(1.0 / 144),         T(1.0 / 840),
+                         T(1.0 / 5760),       T(1.0 / 45360),       T(1.0 / 403200),
+                         T(1.0 / 3991680),    T(1.0 / 43545600),    T(1.0 / 518918400),
+                         T(1.0 / 6706022400), T(1.0 / 93405312000), T(1.0 / 1394852659200)};
+  V sum = splat<V>(terms[14]);
+  for (int k = 14; k-- > 0;) sum = sum * x + splat<V>(terms[k]);
+  const V away = (1 + (x - 1) * y) / x;
+  return select(abs(x) < splat<V>(T(0.5)), sum, away);
 }
 
 }  // namespace detail
@@ -146,6 +222,39 @@ template <class V, unsigned M>
 RHEO_INLINE auto exp(const Dual<V, M>& x) {
   const V y = exp(x.v);
   return chain(y, y, x);
+}
+
+template <class V>
+RHEO_INLINE V expm1(V x)
+requires(!AnyDual<V> && requires { typename NumberOf<V>::type; })
+{
+  const auto e = detail::expm1_parts(x, detail::FloatBits<Number<V>>::highest);
+  return e.value * e.one * e.other;
+}
+
+template <class V, unsigned M>
+RHEO_INLINE auto expm1(const Dual<V, M>& x) {
+  return chain(expm1(x.v), exp(x.v), x);
+}
+
+template <class V>
+RHEO_INLINE V exprel(V x)
+requires(!AnyDual<V> && requires { typename NumberOf<V>::type; })
+{
+  using T = Number<V>;
+  // exp(x) overflows before exprel(x) does: divided before the powers of two come in.
+  constexpr T highest = sizeof(T) == 4 ? T(100) : T(730);
+  constexpr T near = sizeof(T) == 4 ? T(1e-4) : T(1e-8);
+  const auto e = detail::expm1_parts(x, highest);
+  const V divisor = select(x > splat<V>(highest), splat<V>(highest), x);
+  const V away = e.value / divisor * e.one * e.other;
+  return select(abs(x) < splat<V>(near), 1 + x * splat<V>(T(0.5)), away);
+}
+
+template <class V, unsigned M>
+RHEO_INLINE auto exprel(const Dual<V, M>& x) {
+  const V y = exprel(x.v);
+  return chain(y, detail::exprel_slope(x.v, y), x);
 }
 
 /// 1 / (1 + exp(-x)).

@@ -19,6 +19,8 @@ enum Operation : int {
   exponential,
   logistic_function,
   hyperbolic_tangent,
+  exponential_less_one,
+  exponential_slope,
   mixed,
   streamed,
   derivative,

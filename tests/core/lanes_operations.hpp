@@ -34,6 +34,10 @@ V operate(int operation, const V& a, const V& b) {
       return logistic(a);
     case rheo_test::hyperbolic_tangent:
       return tanh(a);
+    case rheo_test::exponential_less_one:
+      return expm1(a);
+    case rheo_test::exponential_slope:
+      return exprel(a) + tangent<0>(exprel(seed<0>(b)));
     case rheo_test::mixed:
       return 2 * a - b / 3 + (1 - a) * fill(b, 7);
     case rheo_test::streamed:

@@ -1,5 +1,5 @@
-// exp, logistic and tanh: at most 2 ulp against long double, over every 97th float and a stratified sample of doubles;
-// special values.
+// exp, expm1, exprel, logistic and tanh: at most 2 ulp, over every 97th float (against double) and a stratified sample of
+// doubles (against long double); special values. With RHEOBASE_EXHAUSTIVE set, over every float: ./dev test exhaustive.
 #include "rheo/core/math.hpp"
 
 #include <gtest/gtest.h>
@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 
 namespace {
@@ -50,8 +51,9 @@ struct Worst {
 };
 
 template <class F>
-void each_ninety_seventh_float(F f) {
-  for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += 97)
+void each_float(F f) {
+  const std::uint64_t stride = std::getenv("RHEOBASE_EXHAUSTIVE") != nullptr ? 1 : 97;
+  for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += stride)
     f(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
 }
 
@@ -76,9 +78,9 @@ void stratified_doubles(double lowest, double highest, F f) {
   }
 }
 
-TEST(Exp, EveryNinetySeventhFloat) {
+TEST(Exp, Floats) {
   Worst<float> worst;
-  each_ninety_seventh_float([&](float x) {
+  each_float([&](float x) {
     const float got = rheo::exp(x);
     if (std::isnan(x)) {
       ASSERT_TRUE(std::isnan(got));
@@ -89,7 +91,7 @@ TEST(Exp, EveryNinetySeventhFloat) {
     } else if (std::fabs(x) < 0x1p-26F) {
       ASSERT_EQ(got, 1) << x;
     } else {
-      worst.add(x, got, std::exp(static_cast<long double>(x)));
+      worst.add(x, got, std::exp(static_cast<double>(x)));
     }
   });
   worst.expect_at_most_two("exp float");
@@ -103,11 +105,14 @@ TEST(Exp, StratifiedDoubles) {
   worst.expect_at_most_two("exp double");
 }
 
-long double exact_logistic(long double x) { return 1 / (1 + std::exp(-x)); }
+template <class T>
+T exact_logistic(T x) {
+  return 1 / (1 + std::exp(-x));
+}
 
-TEST(Logistic, EveryNinetySeventhFloat) {
+TEST(Logistic, Floats) {
   Worst<float> worst;
-  each_ninety_seventh_float([&](float x) {
+  each_float([&](float x) {
     const float got = rheo::logistic(x);
     if (std::isnan(x)) {
       ASSERT_TRUE(std::isnan(got));
@@ -118,7 +123,7 @@ TEST(Logistic, EveryNinetySeventhFloat) {
     } else if (std::fabs(x) < 0x1p-26F) {
       ASSERT_EQ(got, 0.5F) << x;
     } else {
-      worst.add(x, got, exact_logistic(x));
+      worst.add(x, got, exact_logistic(static_cast<double>(x)));
     }
   });
   worst.expect_at_most_two("logistic float");
@@ -126,13 +131,15 @@ TEST(Logistic, EveryNinetySeventhFloat) {
 
 TEST(Logistic, StratifiedDoubles) {
   Worst<double> worst;
-  stratified_doubles(-746, 40, [&](double x) { worst.add(x, rheo::logistic(x), exact_logistic(x)); });
+  stratified_doubles(-746, 40, [&](double x) {
+    worst.add(x, rheo::logistic(x), exact_logistic(static_cast<long double>(x)));
+  });
   worst.expect_at_most_two("logistic double");
 }
 
-TEST(Tanh, EveryNinetySeventhFloat) {
+TEST(Tanh, Floats) {
   Worst<float> worst;
-  each_ninety_seventh_float([&](float x) {
+  each_float([&](float x) {
     const float got = rheo::tanh(x);
     if (std::isnan(x)) {
       ASSERT_TRUE(std::isnan(got));
@@ -141,7 +148,7 @@ TEST(Tanh, EveryNinetySeventhFloat) {
     } else if (std::fabs(x) < 0x1p-14F) {
       ASSERT_EQ(got, x) << x;
     } else {
-      worst.add(x, got, std::tanh(static_cast<long double>(x)));
+      worst.add(x, got, std::tanh(static_cast<double>(x)));
     }
   });
   worst.expect_at_most_two("tanh float");
@@ -170,6 +177,104 @@ void special_values_of_the_sigmoids() {
   }
   EXPECT_TRUE(std::isnan(rheo::logistic(L::quiet_NaN())));
   EXPECT_TRUE(std::isnan(rheo::tanh(L::quiet_NaN())));
+}
+
+TEST(Expm1, Floats) {
+  Worst<float> worst;
+  each_float([&](float x) {
+    const float got = rheo::expm1(x);
+    if (std::isnan(x)) {
+      ASSERT_TRUE(std::isnan(got));
+    } else if (x > 89) {
+      ASSERT_EQ(got, std::numeric_limits<float>::infinity()) << x;
+    } else if (x < -18) {
+      ASSERT_EQ(got, -1) << x;
+    } else if (std::fabs(x) < 0x1p-26F) {
+      ASSERT_EQ(got, x) << x;
+    } else {
+      worst.add(x, got, std::expm1(static_cast<double>(x)));
+    }
+  });
+  worst.expect_at_most_two("expm1 float");
+}
+
+TEST(Expm1, StratifiedDoubles) {
+  Worst<double> worst;
+  stratified_doubles(
+      -45, 709, [&](double x) { worst.add(x, rheo::expm1(x), std::expm1(static_cast<long double>(x))); });
+  stratified_doubles(
+      -2, 2, [&](double x) { worst.add(x, rheo::expm1(x), std::expm1(static_cast<long double>(x))); });
+  worst.expect_at_most_two("expm1 double");
+}
+
+template <class T>
+T exact_exprel(T x) {
+  return x == 0 ? 1 : std::expm1(x) / x;
+}
+
+TEST(Exprel, Floats) {
+  Worst<float> worst;
+  each_float([&](float x) {
+    const float got = rheo::exprel(x);
+    if (std::isnan(x)) {
+      ASSERT_TRUE(std::isnan(got));
+    } else if (x > 94) {
+      ASSERT_EQ(got, std::numeric_limits<float>::infinity()) << x;
+    } else if (std::fabs(x) < 0x1p-26F) {
+      ASSERT_EQ(got, 1) << x;
+    } else {
+      worst.add(x, got, exact_exprel(static_cast<double>(x)));
+    }
+  });
+  worst.expect_at_most_two("exprel float");
+}
+
+TEST(Exprel, StratifiedDoubles) {
+  Worst<double> worst;
+  stratified_doubles(
+      -800, 716, [&](double x) { worst.add(x, rheo::exprel(x), exact_exprel(static_cast<long double>(x))); });
+  stratified_doubles(
+      -2, 2, [&](double x) { worst.add(x, rheo::exprel(x), exact_exprel(static_cast<long double>(x))); });
+  worst.expect_at_most_two("exprel double");
+}
+
+// Its derivative, (exp(x) - exprel(x)) / x, is as smooth at 0 as anywhere.
+TEST(Exprel, Derivative) {
+  for (double x = -40; x < 40; x += 0.0078125) {
+    const auto y = rheo::exprel(rheo::seed<0>(x));
+    const long double z = x;
+    const long double exact =
+        std::fabs(x) < 1e-3 ? 0.5L + z / 3 + z * z / 8 + z * z * z / 30 : (std::exp(z) - exact_exprel(z)) / z;
+    // (1 + (x - 1) y) / x: what rounding leaves of the product is compared with y.
+    const double allowed = 4e-16 * (2 + std::fabs(x)) * static_cast<double>(exact);
+    ASSERT_NEAR(rheo::tangent<0>(y), static_cast<double>(exact), allowed) << x;
+    ASSERT_EQ(y.v, rheo::exprel(x));
+  }
+  for (const double x : {0.0, 1e-300, -1e-12, 3e-9, -2e-5}) {
+    EXPECT_NEAR(rheo::tangent<0>(rheo::exprel(rheo::seed<0>(x))), 0.5 + x / 3, 1e-10) << x;
+  }
+  EXPECT_EQ(rheo::tangent<0>(rheo::expm1(rheo::seed<0>(0.0))), 1);
+}
+
+template <class T>
+void special_values_near_exp() {
+  using L = std::numeric_limits<T>;
+  EXPECT_EQ(rheo::expm1(L::infinity()), L::infinity());
+  EXPECT_EQ(rheo::expm1(-L::infinity()), -1);
+  EXPECT_EQ(rheo::exprel(L::infinity()), L::infinity());
+  EXPECT_EQ(rheo::exprel(L::lowest()), -1 / L::lowest());
+  EXPECT_EQ(rheo::exprel(-L::infinity()), 0);
+  EXPECT_TRUE(std::isnan(rheo::expm1(L::quiet_NaN())));
+  EXPECT_TRUE(std::isnan(rheo::exprel(L::quiet_NaN())));
+  for (const T x : {T{0}, T{-0.0}, L::denorm_min(), -L::denorm_min(), L::min()}) {
+    EXPECT_EQ(rheo::expm1(x), x);
+    EXPECT_EQ(rheo::exprel(x), 1);
+  }
+}
+
+TEST(Exprel, SpecialValues) {
+  special_values_near_exp<float>();
+  special_values_near_exp<double>();
 }
 
 TEST(Sigmoids, SpecialValues) {
