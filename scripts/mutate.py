@@ -4,8 +4,9 @@
     mutate.py --build build/x/mutation --tests tests/neurons --list tests/neurons/mutants_that_change_nothing.txt \
         rheo/neurons/leaky.hpp rheo/core/rule.hpp=tests/core/rule_test.cpp:reset,fire ...
 
-A mutant is compiled with the neuron's own test (tests/neurons/<stem>_test.cpp, or the one named; no libtorch) from an include
-tree that holds the changed header before the repository's. Other functions than those three are named after the test. One that no test notices is an error, unless it is listed with the reason why it
+The neuron's own test (tests/neurons/<stem>_test.cpp, or the one named; no libtorch) is compiled once, from an include tree that
+holds the header with a switch in place of every operator and number, and run once for each mutant, whose number is in the
+environment. What a compiler must know, on a line with constexpr, is a mutant compiled on its own. Other functions than those three are named after the test. One that no test notices is an error, unless it is listed with the reason why it
 changes nothing; a listed one that is noticed, or no longer exists, is an error too. Prints what killed each mutant.
 When nothing it depends on has changed since it last passed, it prints that run's table again.
 """
@@ -59,6 +60,46 @@ def flips(text, functions):
             yield start + m.start(1), len(m.group(1)), "1" if float(m.group(1)) == 0 else "0"
 
 
+def switched(text, flips):
+    """The header with every flip behind a switch; the flips are numbered as they come. Operators keep their precedence: a + b
+    becomes a + Op + b, -a becomes Minus ->* a."""
+    for number, (at, length, _) in reversed(list(enumerate(flips))):
+        old = text[at:at + length]
+        if old in BINARY and text[at - 1] == text[at + length] == " ":
+            new = f"{old}::mutation::Op{{{number}}}{old}"
+        elif old == "-":
+            new = f"::mutation::Minus{{{number}}}->*"
+        elif old == "!":
+            new = f"::mutation::Not{{{number}}}->*"
+        else:
+            new = f"::mutation::number({number}, {old}, {'1' if float(old) == 0 else '0'})"
+        text = text[:at] + new + text[at + length:]
+    return text
+
+
+SWITCHES = """#pragma once
+#include <cstdlib>
+namespace mutation {
+inline const int active = std::getenv("MUTANT") == nullptr ? -1 : std::atoi(std::getenv("MUTANT"));
+struct Op { int id; };
+struct Minus { int id; };
+struct Not { int id; };
+template <int Kind, class A>
+struct Left { const A& a; int id; };
+template <class T>
+T number(int id, T value, double other) { return active == id ? static_cast<T>(other) : value; }
+template <class A>
+auto operator->*(Minus m, const A& a) { decltype(-a) negative = -a; return active == m.id ? decltype(-a)(a) : negative; }
+template <class A>
+bool operator->*(Not n, const A& a) { return active == n.id ? static_cast<bool>(a) : !a; }
+""" + "".join(f"""
+template <class A>
+auto operator{op}(const A& a, Op o) {{ return Left<{kind}, A>{{a, o.id}}; }}
+template <class A, class B>
+auto operator{op}(const Left<{kind}, A>& l, const B& b) {{ return active == l.id ? (l.a {other} b) : (l.a {op} b); }}
+""" for kind, (op, other) in enumerate(BINARY.items())) + "}\n"
+
+
 class Runner:
     def __init__(self, options):
         self.options = options
@@ -75,33 +116,47 @@ class Runner:
         # Under its own name beside the build's files: found by -include, and ignored where the compiler cannot use it.
         header = self.build / "shared.hpp"
         header.write_text("#include <gtest/gtest.h>\n#include <cmath>\n#include <string>\n#include <vector>\n")
+        (self.build / "switches.hpp").write_text(SWITCHES)
+        sources = sorted(self.options.tests.glob("*oracles.cpp"))
+        self.oracles = [str(self.build / f"{s.stem}.o") for s in sources]
         for arguments in (["-x", "c++-header", str(header), "-o", f"{header}.gch"],
-                          ["-c", f"-I{self.root}", str(self.options.tests / "oracles.cpp"), "-o", str(self.build / "oracles.o")]):
+                          *(["-O1", "-c", f"-I{self.root}", str(s), "-o", o] for s, o in zip(sources, self.oracles))):
             done = self.compile(arguments)
             if done.returncode != 0:
                 sys.exit(f"mutate: cannot compile what the mutants share:\n{done.stderr}")
 
-    def run(self, name, test, header, text):
-        """What notices this text of the header: the first failing test, the compiler, or None."""
+    def make(self, name, test, header, text, *options):
+        """The test program with this text of the header; what the compiler says against it, or None."""
         place = self.build / name
         target = place / header
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-        program = place / "test"
-        done = self.compile(["-include", str(self.build / "shared.hpp"), f"-I{place}", f"-I{self.root}", "-c",
-                             str(self.root / test), "-o", str(place / "test.o")])
+        done = self.compile([*options, f"-I{place}", f"-I{self.root}", "-c", str(self.root / test), "-o", str(place / "test.o")])
         if done.returncode != 0:
             return "compiler: " + next((l for l in done.stderr.splitlines() if "error" in l), "?")[-90:]
-        done = subprocess.run([self.options.compiler, str(place / "test.o"), str(self.build / "oracles.o"),
-                               *self.options.link, "-lpthread", "-o", str(program)], capture_output=True, text=True)
+        done = subprocess.run([self.options.compiler, str(place / "test.o"), *self.oracles,
+                               *self.options.link, "-lpthread", "-o", str(place / "test")], capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"mutate: cannot link:\n{done.stderr}")
+        return None
+
+    def make_switched(self, name, test, header, text, flips):
+        """The test program of all mutants; False where the compiler does not take the switches."""
+        return self.make(name, test, header, switched(text, flips), "-O1", "-include", str(self.build / "switches.hpp")) is None
+
+    def run(self, name, test, header, text):
+        """What notices this text of the header: the first failing test, the compiler, or None."""
+        said = self.make(name, test, header, text, "-include", str(self.build / "shared.hpp"))
+        why = said if said is not None else self.outcome(name)
+        shutil.rmtree(self.build / name)
+        return why
+
+    def outcome(self, name, mutant=-1):
         try:
-            done = subprocess.run([str(program), "--gtest_fail_fast"], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([str(self.build / name / "test"), "--gtest_fail_fast"], capture_output=True, text=True, timeout=60,
+                                  env={**os.environ, "MUTANT": str(mutant)})
         except subprocess.TimeoutExpired:
             return "no end within 60 s"
-        finally:
-            shutil.rmtree(place)
         if done.returncode == 0:
             return None
         failed = re.search(r"\[  FAILED  \] (\S+)", done.stdout)
@@ -166,28 +221,40 @@ def main():
     runner = Runner(options)
     runner.prepare()
 
-    jobs = []
-    for header, test, functions in targets:
+    def prepare(target):
+        """The mutants of one header: key, header, line, and what runs it."""
+        header, test, functions = target
         stem = pathlib.Path(header).stem
         text = (runner.root / header).read_text()
-        why = runner.run(f"{stem}-unchanged", test, header, text)
-        if why is not None:
-            sys.exit(f"mutate: {test} fails on {header} as it is: {why}")
         found = mutants(text, functions)
         if len(found) < 3:
             sys.exit(f"mutate: only {len(found)} operators found in {header}: is it written as the formatter leaves it?")
-        for number, (at, length, replacement) in enumerate(found):
+        lines = text.splitlines()
+        late = [m for m in found if "constexpr" not in lines[text.count("\n", 0, m[0])]]
+        together = runner.make_switched(stem, test, header, text, late)
+        why = runner.outcome(stem) if together else runner.run(f"{stem}-unchanged", test, header, text)
+        if why is not None:
+            sys.exit(f"mutate: {test} fails on {header} as it is: {why}")
+        jobs = []
+        for number, flip in enumerate(found):
+            at, length, replacement = flip
             changed = text[:at] + replacement + text[at + length:]
             line = text.count("\n", 0, at)
-            jobs.append((f"{stem}: {' '.join(changed.splitlines()[line].split())}", f"{stem}-{number}", test, header, changed,
-                         line + 1))
+            key = f"{stem}: {' '.join(changed.splitlines()[line].split())}"
+            if together and flip in late:
+                jobs.append((key, header, line + 1, lambda n=late.index(flip): runner.outcome(stem, n)))
+            else:
+                jobs.append((key, header, line + 1,
+                             lambda n=number, c=changed: runner.run(f"{stem}-{n}", test, header, c)))
+        return jobs
 
     problems = []
     survivors = set()
     killed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        results = pool.map(lambda j: runner.run(*j[1:5]), jobs)
-        for (key, _, _, header, _, line), why in zip(jobs, results):
+        jobs = [job for of_header in pool.map(prepare, targets) for job in of_header]
+        results = pool.map(lambda j: j[3](), jobs)
+        for (key, header, line, _), why in zip(jobs, results):
             if why is not None:
                 killed += 1
                 if key in expected:
