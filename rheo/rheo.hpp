@@ -29,6 +29,7 @@
 #include "rheo/nn/neurons.hpp"
 #include "rheo/nn/observer.hpp"
 #include "rheo/nn/probe.hpp"
+#include "rheo/nn/psn.hpp"
 #include "rheo/nn/quant_layers.hpp"
 #include "rheo/nn/recurrent.hpp"
 #include "rheo/nn/registry.hpp"
