@@ -94,7 +94,7 @@ ${declarations}KernelTable ${stem}_kernels();
 KernelTable ${stem}_kernels() {
   using N = neurons::${type};
   return {N::info.name, N::state_names::count, N::constants_names::count, {
-${entries}                 }};
+${entries}                 }, &N::info};
 }
 }
 ")

@@ -25,16 +25,21 @@ struct ParameterInfo {
   bool learnable = true;
 };
 
+struct Range {
+  double low, high;
+};
+
 struct StateInfo {
   std::string_view name;
   std::string_view unit = "1";
   std::string_view meaning = "";
+  Range usual{-0.5, 1.3};  // where it mostly is
 };
 
 /// A choice by name, such as integration = euler | exact. The first is the default.
 struct ModeInfo {
   std::string_view name;
-  std::string_view choices[4];
+  std::string_view choices[28];
   std::string_view meaning = "";
 };
 
@@ -49,6 +54,11 @@ struct NeuronInfo {
   Reset reset = Reset::subtract;  // where the user names none
   /// Options common to all neurons that this one has no use for: to set one is an error that names it.
   std::string_view refuses[10] = {};
+  double threshold = 1;             // where the user gives none
+  double surrogate_scale = 1;       // a surrogate sees (U - threshold) / surrogate_scale
+  Range drive{-0.4, 1.5};           // noise in this range makes it fire now and then within fifty steps
+  bool fires = true;                // false: what leaves is the membrane, not spikes
+  std::string_view elsewhere = "";  // its names in other libraries
 };
 
 }  // namespace rheo

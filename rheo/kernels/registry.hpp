@@ -19,6 +19,7 @@ struct KernelTable {
   int states = 0;
   int constants = 0;  // without threshold and graded_spikes_factor
   NeuronKernels isa[isa_count];
+  const NeuronInfo* info = nullptr;
 };
 
 RHEO_API std::string_view to_string(Isa isa) noexcept;

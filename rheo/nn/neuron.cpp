@@ -34,6 +34,8 @@ NeuronOptions checked(const ops::NeuronEntry& entry, NeuronOptions options) {
                               "] kind must be new, but another neuron is registered under this name"));
   }
   refuse_useless(entry, options);
+  if (!options.threshold.given() && entry.info.threshold != 1)
+    options.threshold = Value(entry.info.threshold);
   return options;
 }
 
@@ -201,9 +203,15 @@ ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state
   call.slope = firing_.slope_like(call.x);
   call.traces = traces;
   call.constants = prepared_constants(x, computed);
-  for (const auto& s : start) {
-    call.state.push_back(s.defined() ? s.to(x.device(), computed)
-                                     : x.new_zeros(row, at::TensorOptions().dtype(computed)));
+  const auto rest = entry_->rest(raw());
+  for (std::size_t k = 0; k < start.size(); ++k) {
+    if (start[k].defined()) {
+      call.state.push_back(start[k].to(x.device(), computed));
+    } else if (rest.empty()) {
+      call.state.push_back(x.new_zeros(row, at::TensorOptions().dtype(computed)));
+    } else {
+      call.state.push_back(rest[k].to(x.device(), computed).expand(row).contiguous());
+    }
   }
 
   const bool fused = why_not_fused(x).empty();

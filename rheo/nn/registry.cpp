@@ -36,8 +36,21 @@ std::string domain_text(Domain domain) {
 NeuronDescription describe(const ops::NeuronEntry& entry) {
   const auto text = [](std::string_view s) { return std::string(s); };
   const NeuronInfo& info = entry.info;
-  NeuronDescription d{text(info.name),  text(info.brief),      {},         {}, {}, entry.constants,
-                      text(info.input), text(info.input_unit), info.reset, {}};
+  NeuronDescription d{text(info.name),
+                      text(info.brief),
+                      {},
+                      {},
+                      {},
+                      entry.constants,
+                      text(info.input),
+                      text(info.input_unit),
+                      info.reset,
+                      {},
+                      info.threshold,
+                      info.surrogate_scale,
+                      info.drive,
+                      info.fires,
+                      text(info.elsewhere)};
   for (const auto& p : info.params) {
     if (p.name.empty()) continue;
     d.params.push_back({text(p.name), std::isnan(p.value) ? std::nullopt : std::optional(p.value),
@@ -47,7 +60,7 @@ NeuronDescription describe(const ops::NeuronEntry& entry) {
     if (!r.empty()) d.refuses.push_back(text(r));
   }
   for (const auto& s : info.states) {
-    if (!s.name.empty()) d.states.push_back({text(s.name), text(s.unit), text(s.meaning)});
+    if (!s.name.empty()) d.states.push_back({text(s.name), text(s.unit), text(s.meaning), s.usual});
   }
   for (const auto& m : info.modes) {
     if (m.name.empty()) continue;

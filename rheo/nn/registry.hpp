@@ -25,6 +25,7 @@ struct StateDescription {
   std::string name;
   std::string unit;
   std::string meaning;
+  Range usual;
 };
 
 struct ModeDescription {
@@ -44,6 +45,11 @@ struct NeuronDescription {
   std::string input_unit;
   Reset reset = Reset::subtract;     // where the user names none
   std::vector<std::string> refuses;  // common options it has no use for
+  double threshold = 1;              // where the user gives none
+  double surrogate_scale = 1;        // a surrogate sees (U - threshold) / surrogate_scale
+  Range drive{0, 0};                 // noise in this range makes it fire now and then within fifty steps
+  bool fires = true;                 // false: what leaves is the membrane, not spikes
+  std::string elsewhere;             // its names in other libraries
 };
 
 /// The library's neurons, in the order of rheo/neurons/CMakeLists.txt.

@@ -48,6 +48,8 @@ struct NeuronEntry {
   std::vector<at::Tensor> (*derive)(const RawTensors&) = nullptr;
   /// Fills in the parameters that follow from the given ones.
   RawTensors (*complete)(const RawTensors&) = nullptr;
+  /// The state a fresh neuron is in, through autograd; none: zero.
+  std::vector<at::Tensor> (*rest)(const RawTensors&) = nullptr;
   /// Calls refuse(parameter, rule, value) for what the equations cannot use.
   void (*check)(const RawNumbers&,
                 const std::function<void(const char*, const char*, double)>& refuse) = nullptr;

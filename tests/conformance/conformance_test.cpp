@@ -1,11 +1,13 @@
 // Conformance of every neuron of the registry: fused calls against the reference path (whole-tensor operations seen by
-// autograd), bit for bit forward and to 1e-12 backward; chunks, permutations, sizes. Prints what was crossed.
+// autograd), bit for bit forward and to 1e-12 backward; chunks, permutations, sizes. Prints what was crossed. Input, states
+// and threshold lie where the neuron says they mostly are.
 //
 // A neuron added to the library appears here by itself; it needs an entry in `recipes` only where a parameter has no
 // default. It fails while one of its learnable parameters has no row in the table.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <bit>
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
@@ -50,8 +52,36 @@ const std::map<std::string, std::vector<Recipe>> recipes = {
     {"RSynaptic",
      {{"V > 0", {{"alpha", 0.6}, {"beta", 0.8}, {"V", 0.1}}, {}},
       {"V < 0", {{"alpha", 0.6}, {"beta", 0.8}, {"V", -0.6}}, {}}}},
+    {"ParametricLIF",
+     {{"tau", {{"tau", 1.6}}, {}},
+      {"w", {{"w", -0.3}}, {}},
+      {"tau, input whole", {{"tau", 3}}, {{"decay_input", "no"}}}}},
+    {"LI",
+     {{"exact", {{"tau", 4}, {"R", 1.5}, {"v_leak", 0.2}, {"time_step", 1}}, {}},
+      {"euler", {{"tau", 4}, {"R", 1.5}, {"v_leak", 0.2}, {"time_step", 1}}, {{"integration", "euler"}}}}},
+    {"CubaLIF",
+     {{"exact",
+       {{"tau_syn", 3}, {"tau_mem", 8}, {"R", 2}, {"v_leak", 0.1}, {"w_in", 1.5}, {"time_step", 1}},
+       {}},
+      {"equal constants",
+       {{"tau_syn", 5}, {"tau_mem", 5}, {"R", 2}, {"v_leak", 0.1}, {"w_in", 1.5}, {"time_step", 1}},
+       {}},
+      {"euler",
+       {{"tau_syn", 3}, {"tau_mem", 8}, {"R", 2}, {"v_leak", 0.1}, {"w_in", 1.5}, {"time_step", 1}},
+       {{"integration", "euler"}}}}},
+    {"Izhikevich",
+     {{"a b c d", {{"a", 0.02}, {"b", 0.2}, {"c", -65}, {"d", 8}, {"time_step", 0.25}}, {}},
+      {"chattering", {{"time_step", 0.25}}, {{"pattern", "chattering"}}},
+      {"class 1", {{"a", 0.03}}, {{"pattern", "class_1"}}},
+      {"accommodation", {{"time_step", 0.5}}, {{"pattern", "accommodation"}}}}},
     {"StateLeaky", {{"tau", {{"tau", 6}}, {}}, {"beta", {{"beta", 0.9}}, {}}}},
 };
+
+/// Neurons whose step takes exponentials: libtorch rounds them differently, in the last place, and an upstroke carries
+/// that on. Only they are compared to a tolerance: relative, of the largest value.
+bool rounds_alike(const rheo::NeuronDescription& neuron) {
+  return neuron.name != "ExponentialIF" && neuron.name != "AdEx" && neuron.name != "HodgkinHuxley";
+}
 
 bool takes(const rheo::NeuronDescription& neuron, const std::string& option) {
   return std::find(neuron.refuses.begin(), neuron.refuses.end(), option) == neuron.refuses.end();
@@ -148,6 +178,22 @@ Tensor numbers(torch::IntArrayRef shape, std::uint64_t seed, double low, double 
   return t.to(dtype);
 }
 
+/// Noise that makes the neuron fire now and then.
+Tensor input(const rheo::NeuronDescription& neuron, torch::IntArrayRef shape, std::uint64_t seed,
+             torch::Dtype dtype) {
+  return numbers(shape, seed, neuron.drive.low, neuron.drive.high, dtype);
+}
+
+/// States where they mostly are, leaves of the graph.
+std::vector<rheo::State::Entry> some_state(const rheo::NeuronDescription& neuron, torch::IntArrayRef row,
+                                           std::uint64_t seed, torch::Dtype dtype) {
+  std::vector<rheo::State::Entry> out;
+  for (const auto& s : neuron.states) {
+    out.emplace_back(s.name, numbers(row, seed++, s.usual.low, s.usual.high, dtype).requires_grad_());
+  }
+  return out;
+}
+
 /// A parameter's value in the layout of the case, five per cent either way.
 Tensor spread(const Config& c, double value, int position) {
   const auto seed = static_cast<std::uint64_t>(50 + position);
@@ -183,12 +229,14 @@ Made make(const Config& c, bool fused, bool expand) {
     o.params.emplace_back(name, value(name, v, learnable));
   }
   o.modes = c.recipe.modes;
-  if (takes(*c.neuron, "threshold")) o.threshold = value("threshold", 0.7, true);
+  // Below where it usually is, so that spikes come often.
+  const double threshold = c.neuron->threshold == 1 ? 0.7 : c.neuron->threshold;
+  if (takes(*c.neuron, "threshold")) o.threshold = value("threshold", threshold, true);
   o.graded_spikes_factor = value("graded_spikes_factor", 1.6, true);
   if (takes(*c.neuron, "reset_mechanism")) o.reset_mechanism = c.reset;
   o.reset_delay = c.delay;
   o.spike_grad = c.surrogate;
-  o.surrogate_disable = c.surrogate_disable;
+  o.surrogate_disable = c.surrogate_disable && takes(*c.neuron, "surrogate_disable");
   o.fused = fused;
   for (const auto& name : c.learn) {
     if (name == "threshold") {
@@ -210,23 +258,19 @@ struct Result {
 Result run(const Config& c, rheo::nn::Neuron& neuron) {
   std::vector<std::int64_t> shape = c.row;
   if (!c.constant_x) shape.insert(shape.begin(), c.steps);
-  const auto x = numbers(shape, 1, -0.4, 1.5, c.dtype).requires_grad_();
-  std::vector<rheo::State::Entry> start;
-  std::uint64_t seed = 10;
-  for (const auto& s : c.neuron->states) {
-    start.emplace_back(s.name, numbers(c.row, seed++, -0.5, 1.3, c.dtype).requires_grad_());
-  }
+  const auto x = input(*c.neuron, shape, 1, c.dtype).requires_grad_();
+  const auto start = some_state(*c.neuron, c.row, 10, c.dtype);
   const rheo::State state = c.with_state ? rheo::State(start) : rheo::State{};
-  const rheo::Input input = c.constant_x ? rheo::Input(rheo::TimeConstant{x, c.steps}) : rheo::Input(x);
+  const rheo::Input given = c.constant_x ? rheo::Input(rheo::TimeConstant{x, c.steps}) : rheo::Input(x);
   Result r;
   rheo::State last;
   if (c.record) {
-    const auto recording = neuron->record(input, state);
+    const auto recording = neuron->record(given, state);
     r.outputs["spk"] = recording.spk;
     for (const auto& [name, t] : recording.traces) r.outputs["trace " + name] = t;
     last = recording.state;
   } else {
-    const auto out = neuron->forward(input, state);
+    const auto out = neuron->forward(given, state);
     r.outputs["spk"] = out.spk;
     last = out.state;
   }
@@ -328,10 +372,17 @@ void check(const Config& c) {
   ASSERT_NE(reference.neuron->why_not_fused(), "");
   const auto got = run(c, fused.neuron);
   const auto want = run(c, reference.neuron);
+  const bool exact = rounds_alike(*c.neuron);
+  const double tolerance = (c.dtype == torch::kDouble ? 1e-12 : 1e-5) * (exact ? 1 : 1000);
   for (const auto& [name, w] : want.outputs) {
-    ASSERT_TRUE(same_bits(got.outputs.at(name), w)) << name << '\n' << got.outputs.at(name) << '\n' << w;
+    const auto& g = got.outputs.at(name);
+    if (exact || name == "spk") {
+      ASSERT_TRUE(same_bits(g, w)) << name << '\n' << g << '\n' << w;
+    } else {
+      ASSERT_EQ(g.sizes(), w.sizes()) << name;
+      ASSERT_LE(largest(g - w), tolerance * largest(w)) << name << '\n' << g << '\n' << w;
+    }
   }
-  const double tolerance = c.dtype == torch::kDouble ? 1e-12 : 1e-5;
   Result columns;
   if (!c.learn.empty()) {
     each = make(c, false, true);
@@ -360,7 +411,12 @@ std::vector<std::set<std::string>> learn_sets(const rheo::NeuronDescription& neu
   if (takes(neuron, "learn_threshold")) names.emplace_back("threshold");
   names.emplace_back("graded_spikes_factor");
   std::vector<std::set<std::string>> out;
-  for (unsigned bits = 0; bits < (1U << names.size()); ++bits) {
+  const auto all = (1ULL << names.size()) - 1;
+  for (unsigned long long bits = 0; bits <= all; ++bits) {
+    // Of many parameters: none, each alone, every two, all but one, all.
+    const int on = std::popcount(bits);
+    const int count = static_cast<int>(names.size());
+    if (count > 5 && on > 2 && on < count - 1) continue;
     std::set<std::string> set;
     for (std::size_t i = 0; i < names.size(); ++i) {
       if ((bits >> i) & 1U) set.insert(names[i]);
@@ -420,7 +476,9 @@ TEST_P(Conformance, FusedEqualsReferenceForEveryResetSurrogateAndLayout) {
   for (const auto& recipe : recipes_of(neuron())) {
     for (const auto& [reset, delay] : resets_of(neuron())) {
       // How the parameters are given ends where the constants begin: one recipe meets all surrogates.
-      const auto surrogates = recipe.name == first ? all_surrogates() : std::vector<Surrogate>{Surrogate()};
+      const auto surrogates = recipe.name == first && takes(neuron(), "spike_grad")
+                                  ? all_surrogates()
+                                  : std::vector<Surrogate>{Surrogate()};
       for (const auto& surrogate : surrogates) {
         for (const Layout layout : layouts) {
           for (const auto dtype : {torch::kDouble, torch::kFloat}) {
@@ -501,17 +559,18 @@ TEST_P(Conformance, ChunksWithCarriedStateEqualTheWholeRun) {
         c.layout = Layout::whole_row;
         SCOPED_TRACE(c.text());
         const std::int64_t T = 17;
-        const auto x = numbers({T, 3, 7}, 1, -0.4, 1.5, dtype);
+        const auto x = input(neuron(), {T, 3, 7}, 1, dtype);
+        const auto start = some_state(neuron(), {3, 7}, 20, dtype);
         const auto weights = numbers({T, 3, 7}, 2, -1, 1, dtype);
         // The last chunk is empty: nothing happens in it.
         const auto together = [&](std::vector<std::int64_t> sizes) {
           auto made = learner(c);
-          const auto input = x.clone().requires_grad_();
-          rheo::State state;
+          const auto leaf = x.clone().requires_grad_();
+          rheo::State state(start);
           std::map<std::string, std::vector<Tensor>> parts;
           std::int64_t at = 0;
           for (const auto n : sizes) {
-            auto r = made.neuron->record(input.slice(0, at, at + n), state);
+            auto r = made.neuron->record(leaf.slice(0, at, at + n), state);
             parts["spk"].push_back(r.spk);
             for (const auto& [name, t] : r.traces) parts["trace " + name].push_back(t);
             state = r.state;
@@ -526,7 +585,7 @@ TEST_P(Conformance, ChunksWithCarriedStateEqualTheWholeRun) {
           for (const auto& [name, t] : state) r.outputs["last " + name] = t;
           for (const auto& [name, t] : state) loss = loss + t.square().sum();
           loss.backward();
-          r.gradients["x"] = input.grad();
+          r.gradients["x"] = leaf.grad();
           for (const auto& name : c.learn) r.gradients[name] = made.neuron->parameter(name).grad();
           return r;
         };
@@ -558,7 +617,7 @@ TEST_P(Conformance, PermutedBatchesArePermutedResults) {
       c.row = {9, 7};
       auto made = learner(c);
       const auto order = torch::tensor({4, 0, 8, 2, 6, 1, 7, 3, 5});
-      const auto x = numbers({11, 9, 7}, 1, -0.4, 1.5, c.dtype).requires_grad_();
+      const auto x = input(neuron(), {11, 9, 7}, 1, c.dtype).requires_grad_();
       const auto permuted = x.detach().index_select(1, order).requires_grad_();
       const auto weights = numbers({11, 9, 7}, 2, -1, 1, c.dtype);
       const auto a = made.neuron->record(x);
@@ -577,6 +636,7 @@ TEST_P(Conformance, PermutedBatchesArePermutedResults) {
 }
 
 TEST_P(Conformance, SpikesAreZeroOrTheGradedFactor) {
+  if (!neuron().fires) return;  // its membrane is what leaves: FusedEqualsReference compares the two
   for (const auto& [reset, delay] : resets_of(neuron())) {
     for (const auto dtype : {torch::kDouble, torch::kFloat}) {
       Config c = next();
@@ -585,7 +645,7 @@ TEST_P(Conformance, SpikesAreZeroOrTheGradedFactor) {
       c.delay = delay;
       c.dtype = dtype;
       auto made = make(c, true, false);
-      const auto spk = made.neuron->forward(numbers({50, 4, 10}, 1, -0.4, 1.5, dtype)).spk;
+      const auto spk = made.neuron->forward(input(neuron(), {50, 4, 10}, 1, dtype)).spk;
       const auto g = made.neuron->parameter("graded_spikes_factor");
       EXPECT_EQ(spk.scalar_type(), dtype);
       EXPECT_TRUE((spk.eq(0) | spk.eq(g)).all().item<bool>());
@@ -599,9 +659,7 @@ TEST_P(Conformance, NoStepsLeaveTheStateAsItIs) {
   Config c = next();
   c.recipe = recipes_of(neuron()).front();
   auto made = make(c, true, false);
-  std::vector<rheo::State::Entry> start;
-  for (const auto& s : neuron().states)
-    start.emplace_back(s.name, numbers({4, 10}, 3, -0.5, 1.3, c.dtype).requires_grad_());
+  const auto start = some_state(neuron(), {4, 10}, 3, c.dtype);
   const auto out = made.neuron->record(torch::empty({0, 4, 10}, torch::kDouble), rheo::State(start));
   EXPECT_EQ(out.spk.sizes(), (torch::IntArrayRef{0, 4, 10}));
   for (const auto& [name, t] : start) {
@@ -620,7 +678,7 @@ TEST_P(Conformance, TheBatchMayChangeBetweenCalls) {
     o.init_hidden = hidden;
     auto kept = rheo::nn::make_neuron(GetParam(), o);
     for (const std::int64_t batch : {4, 2, 1, 6, 6}) {
-      const auto x = numbers({8, batch, 10}, static_cast<std::uint64_t>(batch), -0.4, 1.5, torch::kFloat);
+      const auto x = input(neuron(), {8, batch, 10}, static_cast<std::uint64_t>(batch), torch::kFloat);
       auto fresh = rheo::nn::make_neuron(GetParam(), o);
       const auto want = fresh->record(x);
       const auto got = kept->record(x);
@@ -661,7 +719,9 @@ class Finally : public ::testing::Environment {
       if (takes(neuron, "learn_threshold")) needed.emplace_back("gradient of: threshold");
       for (const auto& [reset, delay] : resets_of(neuron))
         needed.push_back("reset: " + rheo::to_string(reset) + (delay ? "" : ", no delay"));
-      for (const auto& surrogate : all_surrogates()) needed.push_back("surrogate: " + surrogate.to_string());
+      for (const auto& surrogate : all_surrogates()) {
+        if (takes(neuron, "spike_grad")) needed.push_back("surrogate: " + surrogate.to_string());
+      }
       for (const auto& row : needed)
         EXPECT_GT(table().rows(neuron.name, row), 0) << neuron.name << " has no row " << row;
       for (const auto& p : neuron.params) {

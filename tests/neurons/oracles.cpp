@@ -153,4 +153,119 @@ Run leaky_parallel(double beta, const std::vector<double>& x, double mem, const 
   return run;
 }
 
+Run integrate_and_fire(double gain, const std::vector<double>& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) fire(after_delayed_reset(gain * input + mem, mem, c), c, mem, run);
+  return run;
+}
+
+Run parametric_lif(double tau, bool decay_input, const std::vector<double>& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const double u = decay_input ? mem + (input - mem) / tau : mem - mem / tau + input;
+    fire(after_delayed_reset(u, mem, c), c, mem, run);
+  }
+  return run;
+}
+
+Run leaky_integrator(double tau, double R, double v_leak, double dt, bool exact, const std::vector<double>& x,
+                     double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const double steady = v_leak + R * input;
+    mem += exact ? (steady - mem) * -std::expm1(-dt / tau) : (steady - mem) * dt / tau;
+    run.mem.push_back(mem);
+    run.spk.push_back(c.graded * mem);
+  }
+  return run;
+}
+
+Run cuba_lif(const Cuba& p, const std::vector<double>& x, double syn, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const auto syn_slope = [&](double i) { return (p.w_in * input - i) / p.tau_syn; };
+    const auto mem_slope = [&](double i, double u) { return (p.v_leak - u + p.R * i) / p.tau_mem; };
+    const double before = mem;
+    const int pieces = p.exact ? 400 : 1;
+    const double h = p.dt / pieces;
+    double i = syn, u = mem;
+    for (int k = 0; k < pieces; ++k) {
+      const double i1 = syn_slope(i), u1 = mem_slope(i, u);
+      if (!p.exact) {
+        i += h * i1;
+        u += h * u1;
+        continue;
+      }
+      const double i2 = syn_slope(i + h / 2 * i1), u2 = mem_slope(i + h / 2 * i1, u + h / 2 * u1);
+      const double i3 = syn_slope(i + h / 2 * i2), u3 = mem_slope(i + h / 2 * i2, u + h / 2 * u2);
+      const double i4 = syn_slope(i + h * i3), u4 = mem_slope(i + h * i3, u + h * u3);
+      i += h / 6 * (i1 + 2 * i2 + 2 * i3 + i4);
+      u += h / 6 * (u1 + 2 * u2 + 2 * u3 + u4);
+    }
+    syn = i;
+    fire(after_delayed_reset(u, before, c), c, mem, run);
+    run.syn.push_back(syn);
+  }
+  return run;
+}
+
+Run adaptive_lif(double tau_mem, double tau_adapt, double beta, double dt, const std::vector<double>& x,
+                 double adapt, double mem, const Common& c) {
+  Run run;
+  const double alpha = std::exp(-dt / tau_mem), rho = std::exp(-dt / tau_adapt);
+  bool fired = mem > c.threshold + beta * adapt;
+  for (const double input : x) {
+    const double loss = c.threshold + beta * adapt;
+    adapt = rho * adapt + (fired ? 1 - rho : 0);
+    mem = alpha * mem + (1 - alpha) * input;
+    if (fired && c.delay && c.reset == Reset::subtract) mem -= loss;
+    if (fired && c.delay && c.reset == Reset::zero) mem = 0;
+    fired = mem > c.threshold + beta * adapt;
+    run.spk.push_back(fired ? c.graded : 0);
+    run.mem.push_back(mem);
+    run.adapt.push_back(adapt);
+  }
+  return run;
+}
+
+Run sead_lif(double tau_mem, double tau_adapt, double a, double b, double dt, const std::vector<double>& x,
+             double adapt, double mem, const Common& c) {
+  Run run;
+  const double alpha = std::exp(-dt / tau_mem), beta = std::exp(-dt / tau_adapt);
+  for (const double input : x) {
+    mem = alpha * mem + (1 - alpha) * (input - adapt);
+    const bool fired = mem > c.threshold;
+    if (fired) mem = 0;
+    adapt = beta * adapt + (1 - beta) * (a * mem + (fired ? b : 0));
+    run.spk.push_back(fired ? c.graded : 0);
+    run.mem.push_back(mem);
+    run.adapt.push_back(adapt);
+  }
+  return run;
+}
+
+Run refractory_lif(double beta, int refractory, const std::vector<double>& x, double wait, double mem,
+                   const Common& c) {
+  Run run;
+  int silent = wait > 0 ? static_cast<int>(std::ceil(wait)) : 0;
+  bool fired = silent == refractory;
+  for (const double input : x) {
+    const bool resets = fired && c.delay && mem > c.threshold;
+    fired = false;
+    if (resets && c.reset == Reset::zero) mem = 0;
+    if (silent > 0) {
+      if (resets && c.reset == Reset::subtract) mem -= c.threshold;
+      --silent;
+      run.spk.push_back(0);
+      run.mem.push_back(mem);
+    } else {
+      fired = beta * mem + input > c.threshold;
+      fire(beta * mem + input, c, mem, run);
+      if (fired) silent = refractory;
+    }
+    run.adapt.push_back(silent);
+  }
+  return run;
+}
+
 }  // namespace oracle

@@ -104,6 +104,16 @@ inline int first_difference(const std::vector<double>& a, const std::vector<doub
   return -1;
 }
 
+/// The same where the values themselves are large: relative to 1 + |b|.
+inline int first_relative_difference(const std::vector<double>& a, const std::vector<double>& b,
+                                     double allowed) {
+  for (std::size_t t = 0; t < a.size() || t < b.size(); ++t) {
+    if (t >= a.size() || t >= b.size() || !(std::fabs(a[t] - b[t]) <= allowed * (1 + std::fabs(b[t]))))
+      return static_cast<int>(t);
+  }
+  return -1;
+}
+
 /// Steps that fired.
 inline std::vector<int> spike_steps(const std::vector<double>& spk) {
   std::vector<int> out;

@@ -266,15 +266,29 @@ void backward_tiles(const BackwardCall<T>& call, const Surrogate& surrogate, std
   if (call.streaming) finish_streaming();
 }
 
+/// What a surrogate of the neuron is asked for: u in units of its scale, and the derivative with respect to u itself.
+template <class N, class V>
+RHEO_INLINE V scaled(const V& u) {
+  if constexpr (N::info.surrogate_scale == 1) {
+    return u;
+  } else {
+    return u * fill(u, 1 / N::info.surrogate_scale);
+  }
+}
+
 /// The default (arctan, delayed subtraction) is compiled on its own; everything else is one kernel with run-time choices.
-template <class T>
+template <class N, class T>
 struct DefaultSpike : ArctanSpike<T> {
   static constexpr ResetForm form = ResetForm::delayed_subtract;
   static constexpr int slope_tangent = -1;
   RHEO_INLINE const DefaultSpike& at(const T*, std::int64_t) const { return *this; }
+  template <class V>
+  RHEO_INLINE V factor(const V& u) const {
+    return scaled<N>(V(ArctanSpike<T>::factor(scaled<N>(u))));
+  }
 };
 /// Slope: the tangent of the surrogate's slope, or -1.
-template <class T, int Slope>
+template <class N, class T, int Slope>
 struct GeneralSpike : AnySpike<T> {
   static constexpr ResetForm form = ResetForm::general;
   static constexpr int slope_tangent = Slope;
@@ -284,15 +298,19 @@ struct GeneralSpike : AnySpike<T> {
     if (row_noise != nullptr) s.noise = row_noise + i;
     return s;
   }
+  template <class V>
+  RHEO_INLINE V factor(const V& u) const {
+    return scaled<N>(V(AnySpike<T>::factor(scaled<N>(u))));
+  }
 };
 
-template <class T, int Slope, class U, class Threshold>
+template <class N, class T, int Slope, class U, class Threshold>
 requires(Slope >= 0) && DualPair<U, Threshold>
-RHEO_INLINE auto spike(const GeneralSpike<T, Slope>& surrogate, const U& u, const Threshold& threshold) {
+RHEO_INLINE auto spike(const GeneralSpike<N, T, Slope>& surrogate, const U& u, const Threshold& threshold) {
   const auto above = u - threshold;
   using V = std::remove_cvref_t<decltype(above.v)>;
   const V by_slope = surrogate.learns_slope
-                         ? surrogate_slope_factor(surrogate.kind, V(above.v), surrogate.args)
+                         ? surrogate_slope_factor(surrogate.kind, scaled<N>(V(above.v)), surrogate.args)
                          : splat<V>(Number<V>{0});
   const Dual<V, 1U << Slope> slope(splat<V>(Number<V>{0}), by_slope);
   return chain(number_of<V>(u > threshold), surrogate.factor(above.v), above) + slope;
@@ -302,16 +320,16 @@ template <class N, class T>
 void backward(const BackwardCall<T>& call, std::int64_t begin, std::int64_t end, T* workspace) noexcept {
   constexpr int slope = BackwardRow<N, T>::slope;
   const AnySpike<T> surrogate = any_spike<T>(call.surrogate);
-  const DefaultSpike<T> arctan{{{surrogate.args[0]}}};
+  const DefaultSpike<N, T> arctan{{{surrogate.args[0]}}};
   const bool learns_slope = call.grad_constants[constants_of<N> + 2] != nullptr;
   const bool is_default = call.surrogate.kind == SurrogateKind::atan &&
                           is_default_reset(call.reset, call.reset_delay) && !learns_slope;
   if (call.learning) {
-    const GeneralSpike<T, slope> any{{surrogate}, learns_slope};
+    const GeneralSpike<N, T, slope> any{{surrogate}, learns_slope};
     is_default ? backward_tiles<N, T, true>(call, arctan, begin, end, workspace)
                : backward_tiles<N, T, true>(call, any, begin, end, workspace);
   } else {
-    const GeneralSpike<T, -1> any{{surrogate}, false};
+    const GeneralSpike<N, T, -1> any{{surrogate}, false};
     is_default ? backward_tiles<N, T, false>(call, arctan, begin, end, workspace)
                : backward_tiles<N, T, false>(call, any, begin, end, workspace);
   }

@@ -6,12 +6,15 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/clamp.h>
+#include <ATen/ops/cos.h>
 #include <ATen/ops/exp.h>
+#include <ATen/ops/expm1.h>
 #include <ATen/ops/gt.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/lt.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/sigmoid.h>
+#include <ATen/ops/sin.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/where.h>
 
@@ -49,11 +52,24 @@ inline Expr abs(const Expr& a) { return {at::abs(a.t)}; }
 inline Expr exp(const Expr& a) { return {at::exp(a.t)}; }
 inline Expr tanh(const Expr& a) { return {at::tanh(a.t)}; }
 inline Expr logistic(const Expr& a) { return {at::sigmoid(a.t)}; }
+/// (exp(a) - 1) / a; near 0 the sum of a^k / (k+1)!, which autograd can differentiate.
+inline Expr exprel(const Expr& a) {
+  const auto near = at::lt(at::abs(a.t), 0.5);
+  const at::Tensor small = at::where(near, a.t, at::scalar_tensor(0.0, a.t.options()));
+  const at::Tensor large = at::where(near, at::scalar_tensor(1.0, a.t.options()), a.t);
+  at::Tensor sum = at::scalar_tensor(1.0, a.t.options());
+  for (int k = 15; k >= 2; --k) sum = sum * small / k + 1;
+  return {at::where(near, sum, at::expm1(large) / large)};
+}
 
 // For derive.
 inline Expr clamp01(const Expr& a) { return {at::clamp(a.t, 0, 1)}; }
 inline Expr exp_of(const Expr& a) { return {at::exp(a.t)}; }
 inline Expr log_of(const Expr& a) { return {at::log(a.t)}; }
+inline Expr cos_of(const Expr& a) { return {at::cos(a.t)}; }
+inline Expr sin_of(const Expr& a) { return {at::sin(a.t)}; }
+inline Expr logistic_of(const Expr& a) { return logistic(a); }
+inline Expr exprel_of(const Expr& a) { return exprel(a); }
 inline Expr one_element(const Expr& a) { return {a.t.dim() == 0 ? a.t.reshape({1}) : a.t}; }
 
 }  // namespace rheo

@@ -18,10 +18,12 @@ namespace rheo {
 struct ExprSpike {
   const ops::ReferenceCall* call;
   const std::int64_t* step;
+  double scale;  // of the neuron: NeuronInfo::surrogate_scale
 };
 inline Expr spike(const ExprSpike& s, const Expr& u, const Expr& threshold) {
-  return {ops::spike((u - threshold).t, s.call->surrogate, s.call->custom, s.call->slope,
-                     s.call->first_step + *s.step)};
+  const Expr above = s.scale == 1 ? u - threshold : (u - threshold) * (1 / s.scale);
+  return {
+      ops::spike(above.t, s.call->surrogate, s.call->custom, s.call->slope, s.call->first_step + *s.step)};
 }
 
 /// The rule with what only whole tensors can do: quantised membranes, and one spike per row. A step does not notice.
@@ -79,6 +81,16 @@ std::vector<at::Tensor> derive_constants(const RawTensors& values) {
 }
 
 template <class N>
+std::vector<at::Tensor> rest_state(const RawTensors& values) {
+  std::vector<at::Tensor> out;
+  if constexpr (requires { N::rest(raw_of<N, Expr>(values)); }) {
+    const auto state = N::rest(raw_of<N, Expr>(values));
+    unroll<N::state_names::count>([&](auto k) { out.push_back(state.template get<decltype(k)::value>().t); });
+  }
+  return out;
+}
+
+template <class N>
 RawTensors complete_parameters(const RawTensors& values) {
   if constexpr (requires { N::resolve(raw_of<N, Expr>(values)); }) {
     auto raw = N::resolve(raw_of<N, Expr>(values));
@@ -127,9 +139,10 @@ NeuronResult run_reference(const ReferenceCall& call) {
   const auto factor = [&](int on) { return fill(Expr{x}, on); };
   Fired<Expr, Expr> fired;
   std::int64_t t = 0;
-  const ExprRule rule{{Expr{call.constants[P]}, Expr{call.constants[P + 1]},
-                       reset_factors(call.reset, call.reset_delay, factor), ExprSpike{&call, &t}},
-                      &fired};
+  const ExprRule rule{
+      {Expr{call.constants[P]}, Expr{call.constants[P + 1]},
+       reset_factors(call.reset, call.reset_delay, factor), ExprSpike{&call, &t, N::info.surrogate_scale}},
+      &fired};
   const auto constants = N::make_constants([&](auto k) { return Expr{call.constants[decltype(k)::value]}; });
   auto state = N::make_state([&](auto k) {
     constexpr std::size_t K = decltype(k)::value;
@@ -174,6 +187,7 @@ NeuronEntry make_entry(kernels::KernelTable (*table)()) {
   entry.kernels = table;
   entry.derive = &derive_constants<N>;
   entry.complete = &complete_parameters<N>;
+  entry.rest = &rest_state<N>;
   entry.check = &check_parameters<N>;
   entry.settle = &settle_parameters<N>;
   entry.reference = &run_reference<N>;

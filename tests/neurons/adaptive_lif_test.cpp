@@ -1,0 +1,95 @@
+// AdaptiveLIF against a plain loop, its adaptation, central differences.
+#include "rheo/neurons/adaptive_lif.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/neurons/trajectories.hpp"
+
+namespace {
+
+using rheo::neurons::AdaptiveLIF;
+using trajectory::first_difference;
+using trajectory::Setting;
+using trajectory::spike_steps;
+using trajectory::walk;
+
+auto constants(double tau_mem, double tau_adapt, double beta, double dt) {
+  return AdaptiveLIF::derive(AdaptiveLIF::Raw<double>{tau_mem, tau_adapt, beta, dt});
+}
+
+TEST(AdaptiveLIF, EqualsThePlainLoop) {
+  const auto x = trajectory::noisy_input(300, -3, 8);
+  std::size_t spikes = 0;
+  for (const Setting& setting : trajectory::all_settings()) {
+    for (const double beta : {0.0, 0.5, 1.8}) {
+      for (const double mem : {0.0, 3.0}) {
+        const double threshold = 0.8, graded = 2.5;
+        const auto want = oracle::adaptive_lif(10, 100, beta, 2, x, 0.4, mem,
+                                               trajectory::common(threshold, graded, setting));
+        const auto got =
+            walk<AdaptiveLIF>(constants(10, 100, beta, 2), x, {0.4, mem}, threshold, graded, setting);
+        ASSERT_EQ(got.spk, want.spk) << setting.text() << " beta " << beta;
+        ASSERT_EQ(first_difference(got.state[0], want.adapt, 1e-12), -1) << setting.text();
+        ASSERT_EQ(first_difference(got.state[1], want.mem, 1e-11), -1) << setting.text();
+        spikes += spike_steps(got.spk).size();
+      }
+    }
+  }
+  EXPECT_GT(spikes, 1000U);
+}
+
+// On a constant current the intervals grow to a limit, where every spike makes up for what the threshold lost since the
+// last: with interval n the threshold just before a spike is 1 + beta (1 - rho) rho^(n-1) / (1 - rho^n).
+TEST(AdaptiveLIF, IntervalsGrowToTheirLimit) {
+  const auto c = constants(20, 200, 1.8, 1);
+  const auto out = walk<AdaptiveLIF>(c, std::vector<double>(5000, 3), {0, 0}, 1, 1, {});
+  const auto steps = spike_steps(out.spk);
+  ASSERT_GT(steps.size(), 100U);
+  const int first = steps[1] - steps[0], last = steps.back() - steps[steps.size() - 2];
+  EXPECT_LT(first, last);
+  // The mean rate r of spikes keeps A at r, and the membrane loses 1 + beta A per spike: r (1 + beta r) is the current.
+  const double rate = static_cast<double>(steps.size() - 50) / (steps.back() - steps[49]);
+  const double mean_a = [&] {
+    double sum = 0;
+    for (std::size_t t = 1000; t < 5000; ++t) sum += out.state[0][t];
+    return sum / 4000;
+  }();
+  EXPECT_NEAR(mean_a, rate, 0.01 * rate);
+}
+
+// What the threshold gains with a spike: (1 - rho) beta.
+TEST(AdaptiveLIF, ThresholdAfterOneSpike) {
+  const auto c = constants(20, 200, 1.8, 1);
+  const double rho = std::exp(-1.0 / 200);
+  const auto out = walk<AdaptiveLIF>(c, {100, 0, 0}, {0, 0}, 1, 1, {});
+  EXPECT_EQ(spike_steps(out.spk), (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(out.state[0][0], 0);
+  EXPECT_NEAR(out.state[0][1], 1 - rho, 1e-15);
+  EXPECT_NEAR(out.state[0][2], (1 - rho) * (1 + rho), 1e-15);
+  const double u0 = 100 * (1 - std::exp(-1.0 / 20)), u1 = u0 * std::exp(-1.0 / 20) - 1;
+  EXPECT_NEAR(out.state[1][1], u1, 1e-12);
+  EXPECT_NEAR(out.state[1][2], u1 * std::exp(-1.0 / 20) - 1 - 1.8 * (1 - rho), 1e-12);
+}
+
+TEST(AdaptiveLIF, DerivativesAgainstCentralDifferences) {
+  for (const Setting& setting : trajectory::all_settings()) {
+    trajectory::Point<AdaptiveLIF> p;
+    p.x = trajectory::noisy_input(25, -0.4, 2);
+    p.state = {0.2, 0.35};
+    p.constants = {0.7, 0.9, 0.8};
+    EXPECT_LE(trajectory::worst_difference(p, setting), 1e-7) << setting.text();
+  }
+}
+
+// The threshold learns from the spikes that raised it: a reset carries no gradient, the adaptation does.
+TEST(AdaptiveLIF, AdaptationCarriesTheSurrogateGradient) {
+  using S = AdaptiveLIF::State<double, rheo::Dual<double, 1>>;
+  const auto c = constants(20, 200, 1.8, 1);
+  const auto rule = trajectory::plain_rule(1, 1, {});
+  const auto out = AdaptiveLIF::step(S{0, rheo::seed<0>(1.25)}, 0.0, c, rule);
+  const double z = std::acos(-1.0) * 0.25;  // atan, alpha 2, at 1/4 above the threshold
+  EXPECT_NEAR(rheo::tangent<0>(out.state.adapt), (1 - c.rho) / (1 + z * z), 1e-15);
+  EXPECT_NEAR(rheo::tangent<0>(out.state.mem), c.alpha, 1e-15);
+}
+
+}  // namespace

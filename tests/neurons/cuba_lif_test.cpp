@@ -1,0 +1,99 @@
+// CubaLIF against its differential equations solved numerically, the published discretisation, central differences.
+#include "rheo/neurons/cuba_lif.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/neurons/trajectories.hpp"
+
+namespace {
+
+using rheo::neurons::CubaLIF;
+using trajectory::first_difference;
+using trajectory::Setting;
+using Raw = CubaLIF::Raw<double>;
+
+Raw raw(const oracle::Cuba& p) {
+  return {.tau_syn = p.tau_syn,
+          .tau_mem = p.tau_mem,
+          .R = p.R,
+          .v_leak = p.v_leak,
+          .w_in = p.w_in,
+          .time_step = p.dt,
+          .integration = p.exact ? CubaLIF::exact : CubaLIF::euler};
+}
+
+TEST(CubaLIF, EqualsItsDifferentialEquations) {
+  const auto x = trajectory::noisy_input(200, -0.8, 3.5);
+  std::size_t spikes = 0;
+  for (const Setting& setting : trajectory::all_settings()) {
+    for (const oracle::Cuba p : {oracle::Cuba{5, 20, 2, -0.25, 1.5, 1, true},
+                                 {20, 5, 1.5, 0.25, 2, 2, true},
+                                 {8, 8, 2, 0, 1.25, 1, true},  // where k is 0 / 0
+                                 {5, 20, 2, -0.25, 1.5, 1, false}}) {
+      const double threshold = 0.8, graded = 2.5;
+      const auto want = oracle::cuba_lif(p, x, 0.3, 1.1, trajectory::common(threshold, graded, setting));
+      const auto got =
+          trajectory::walk<CubaLIF>(CubaLIF::derive(raw(p)), x, {0.3, 1.1}, threshold, graded, setting);
+      ASSERT_EQ(got.spk, want.spk) << setting.text() << " tau_syn " << p.tau_syn;
+      ASSERT_EQ(first_difference(got.state[0], want.syn, 1e-10), -1) << setting.text();
+      ASSERT_EQ(first_difference(got.state[1], want.mem, 1e-9), -1) << setting.text();
+      spikes += trajectory::spike_steps(got.spk).size();
+    }
+  }
+  EXPECT_GT(spikes, 1000U);
+}
+
+// NIR's own loop: both sides from the values before the step, dt = 1e-4 s.
+TEST(CubaLIF, EulerByHand) {
+  const auto c = CubaLIF::derive(raw({2e-3, 4e-3, 40, 0.5, 20, 1e-4, false}));
+  const auto out = trajectory::walk<CubaLIF>(c, {1, 0}, {0.2, 0.1}, 10, 1, {});
+  EXPECT_NEAR(out.state[0][0], 0.2 + 0.05 * (20 - 0.2), 1e-14);
+  EXPECT_NEAR(out.state[1][0], 0.1 + 0.025 * (0.5 - 0.1 + 40 * 0.2), 1e-14);
+  EXPECT_NEAR(out.state[0][1], 1.19 - 0.05 * 1.19, 1e-14);
+  EXPECT_NEAR(out.state[1][1], 0.31 + 0.025 * (0.5 - 0.31 + 40 * 1.19), 1e-14);
+}
+
+// A long run without spikes ends at v_leak + R w_in X, at whatever step.
+TEST(CubaLIF, SteadyState) {
+  for (const bool exact : {true, false}) {
+    for (const double dt : {1e-4, 2e-3}) {
+      const auto c = CubaLIF::derive(raw({5e-3, 2e-2, 3, 0.5, 2, dt, exact}));
+      const auto out = trajectory::walk<CubaLIF>(c, std::vector<double>(20000, 0.1), {0, 0}, 10, 1, {});
+      EXPECT_NEAR(out.state[0].back(), 0.2, 1e-12);
+      EXPECT_NEAR(out.state[1].back(), 1.1, 1e-12);
+    }
+  }
+}
+
+TEST(CubaLIF, RestsAtItsLeak) {
+  const auto rest = CubaLIF::rest(raw({1, 1, 1, 0.3, 1, 1, true}));
+  EXPECT_EQ(rest.syn, 0);
+  EXPECT_EQ(rest.mem, 0.3);
+}
+
+TEST(CubaLIF, EulerRefusesStepsAboveATimeConstant) {
+  int refused = 0;
+  const auto refuse = [&](const char* name, const char*, double) {
+    EXPECT_STREQ(name, "time_step");
+    ++refused;
+  };
+  CubaLIF::check(raw({1, 2, 1, 0, 1, 1, false}), refuse);
+  CubaLIF::check(raw({1, 2, 1, 0, 1, 5, true}), refuse);
+  EXPECT_EQ(refused, 0);
+  CubaLIF::check(raw({1, 2, 1, 0, 1, 1.1, false}), refuse);
+  EXPECT_EQ(refused, 1);
+  CubaLIF::check(raw({2, 1, 1, 0, 1, 1.1, false}), refuse);
+  EXPECT_EQ(refused, 2);
+}
+
+TEST(CubaLIF, DerivativesAgainstCentralDifferences) {
+  for (const Setting& setting : trajectory::all_settings()) {
+    trajectory::Point<CubaLIF> p;
+    p.x = trajectory::noisy_input(25, -0.4, 2);
+    p.state = {0.2, 0.35};
+    p.constants = {0.6, 0.9, 0.8, 0.4, 0.3, 0.1};
+    EXPECT_LE(trajectory::worst_difference(p, setting), 1e-7) << setting.text();
+  }
+}
+
+}  // namespace

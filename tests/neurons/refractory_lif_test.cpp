@@ -1,0 +1,97 @@
+// RefractoryLIF against a plain loop, its fastest rate, central differences.
+#include "rheo/neurons/refractory_lif.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/neurons/trajectories.hpp"
+
+namespace {
+
+using rheo::neurons::RefractoryLIF;
+using trajectory::first_difference;
+using trajectory::Setting;
+using trajectory::spike_steps;
+using trajectory::walk;
+using Raw = RefractoryLIF::Raw<double>;
+
+auto constants(double beta, double refractory) { return RefractoryLIF::derive(Raw{beta, refractory}); }
+
+TEST(RefractoryLIF, EqualsThePlainLoop) {
+  const auto x = trajectory::noisy_input(300, -0.4, 1.8);
+  std::size_t spikes = 0;
+  for (const Setting& setting : trajectory::all_settings()) {
+    for (const double beta : {0.0, 0.5, 1.0}) {
+      for (const int refractory : {1, 2, 5}) {
+        for (const double wait : {-1.0, 0.0, 1.0, 2.0, 5.0}) {
+          if (wait > refractory) continue;
+          for (const double mem : {0.1, 3.7}) {
+            const double threshold = 0.8, graded = 2.5;
+            const auto want = oracle::refractory_lif(beta, refractory, x, wait, mem,
+                                                     trajectory::common(threshold, graded, setting));
+            const auto got =
+                walk<RefractoryLIF>(constants(beta, refractory), x, {wait, mem}, threshold, graded, setting);
+            ASSERT_EQ(got.spk, want.spk) << setting.text() << ' ' << refractory << " wait " << wait;
+            ASSERT_EQ(first_difference(got.state[0], want.adapt, 0), -1) << setting.text();
+            ASSERT_EQ(first_difference(got.state[1], want.mem, 1e-10), -1) << setting.text();
+            spikes += spike_steps(got.spk).size();
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(spikes, 1000U);
+}
+
+// However strong the input, a spike comes every refractory + 1 steps.
+TEST(RefractoryLIF, FastestRate) {
+  for (const int refractory : {1, 2, 5}) {
+    const auto out = walk<RefractoryLIF>(constants(0.9, refractory), std::vector<double>(600, 100), {0, 0}, 1,
+                                         1, {rheo::Reset::zero, true});
+    EXPECT_EQ(spike_steps(out.spk).size(), 600U / (static_cast<unsigned>(refractory) + 1));
+  }
+}
+
+TEST(RefractoryLIF, BetaIsClampedAndAPeriodIsAtLeastOne) {
+  EXPECT_EQ(constants(-0.5, 3).beta, 0);
+  EXPECT_EQ(constants(1.5, 3).beta, 1);
+  EXPECT_EQ(constants(0.5, 3).refractory, 3);
+  int refused = 0;
+  const auto refuse = [&](const char* name, const char*, double value) {
+    EXPECT_STREQ(name, "refractory");
+    EXPECT_EQ(value, 0.5);
+    ++refused;
+  };
+  RefractoryLIF::check(Raw{0.9, 1}, refuse);
+  EXPECT_EQ(refused, 0);
+  RefractoryLIF::check(Raw{0.9, 0.5}, refuse);
+  EXPECT_EQ(refused, 1);
+}
+
+TEST(RefractoryLIF, DerivativesAgainstCentralDifferences) {
+  for (const double wait : {-0.5, 3.25, 1.75}) {
+    trajectory::Point<RefractoryLIF> p;
+    p.x = trajectory::noisy_input(12, -0.1, 0.3);
+    p.state = {wait, 0.45};
+    p.constants = {0.85, 3};
+    p.threshold = 5;  // a spike here is a kink
+    EXPECT_LE(trajectory::worst_difference(p, {}), 1e-7) << wait;
+  }
+}
+
+// While it is deaf neither input nor surrogate has a gradient; afterwards both do.
+TEST(RefractoryLIF, DeafWithoutGradient) {
+  using S = RefractoryLIF::State<double, rheo::Dual<double, 1>>;
+  const auto c = constants(0.5, 3);
+  for (const auto reset : {rheo::Reset::subtract, rheo::Reset::zero, rheo::Reset::none}) {
+    for (const double wait : {3.0, 1.0, 0.0}) {
+      const auto out = RefractoryLIF::step(S{wait, rheo::seed<0>(1.5)}, rheo::seed<1>(0.1), c,
+                                           trajectory::plain_rule(1, 1, {reset, true}));
+      const bool zeroed = wait == 3 && reset == rheo::Reset::zero;
+      EXPECT_EQ(rheo::tangent<0>(out.state.mem), zeroed ? 0 : wait > 0 ? 1 : 0.5);
+      EXPECT_EQ(rheo::tangent<1>(out.state.mem), wait > 0 ? 0 : 1);
+      EXPECT_EQ(rheo::tangent<1>(out.spk) > 0, wait == 0);
+    }
+  }
+}
+
+}  // namespace
