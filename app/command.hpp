@@ -34,11 +34,12 @@ void add_predict(CLI::App& program, Context& context);
 void add_inspect(CLI::App& program, Context& context);
 void add_simulate(CLI::App& program, Context& context);
 void add_encode(CLI::App& program, Context& context);
+void add_neurons(CLI::App& program, Context& context);
 void add_tune(CLI::App& program, Context& context);
 void add_info(CLI::App& program, Context& context);
 
 /// In the order of `rheobase --help`.
 inline constexpr AddCommand commands[] = {add_tutorial, add_train,  add_predict, add_inspect,
-                                          add_simulate, add_encode, add_tune,    add_info};
+                                          add_simulate, add_encode, add_neurons, add_tune, add_info};
 
 }  // namespace rheo::app

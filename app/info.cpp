@@ -3,7 +3,6 @@
 #include "app/exit_code.hpp"
 #include "app/numbers.hpp"
 #include "rheo/kernels/registry.hpp"
-#include "rheo/nn/options.hpp"
 #include "rheo/nn/registry.hpp"
 #include "rheo/ops/product.hpp"
 
@@ -47,34 +46,6 @@ std::string available_instruction_sets() {
   return names;
 }
 
-std::string bracketed(const std::string& unit) {
-  return unit == "1" || unit.empty() ? "" : " [" + unit + "]";
-}
-
-/// A name, what it may be, what it is.
-void entry(const std::string& name, const std::string& values, const std::string& meaning) {
-  std::printf("  %-14s %-38s %s\n", name.c_str(), values.c_str(), meaning.c_str());
-}
-
-void print_neuron(const NeuronDescription& neuron) {
-  line(neuron.name, neuron.brief);
-  for (const ParameterDescription& param : neuron.params) {
-    const std::string value = param.value ? rounded(*param.value) : "no default";
-    entry(param.name, value + bracketed(param.unit) + (param.domain.empty() ? "" : ", " + param.domain),
-          param.meaning);
-  }
-  for (const ModeDescription& mode : neuron.modes) {
-    std::string choices;
-    for (const std::string& choice : mode.choices) choices += (choices.empty() ? "" : " | ") + choice;
-    entry(mode.name, choices, mode.meaning);
-  }
-  for (const StateDescription& state : neuron.states) {
-    entry(state.name, "state" + bracketed(state.unit), state.meaning);
-  }
-  if (neuron.reset != Reset::subtract) entry("reset_mechanism", to_string(neuron.reset), "unless given");
-  for (const std::string& option : neuron.refuses) entry(option, "not taken", "");
-}
-
 int print_info() {
   const std::string isa = instruction_set();  // first: RHEOBASE_ISA may be wrong
   line("rheobase", version());
@@ -84,19 +55,16 @@ int print_info() {
   line("threads", std::to_string(at::get_num_threads()));
   line("CUDA", at::hasCUDA() ? "yes" : "no");
   line("gnuplot", gnuplot_version());
-  std::printf(
-      "\nNeurons, with parameters and their defaults. All also take threshold=1, "
-      "reset_mechanism=subtract|zero|none,\n"
-      "reset_delay=true and graded_spikes_factor=1.\n\n");
-  for (const NeuronDescription& neuron : list_neurons()) print_neuron(neuron);
+  std::printf("\nNeurons; rheobase neurons NAME says more.\n\n");
+  for (const NeuronDescription& neuron : list_neurons()) line(neuron.name, neuron.brief);
   return exit_ok;
 }
 
 }  // namespace
 
 void add_info(CLI::App& program, Context& context) {
-  CLI::App* command = program.add_subcommand(
-      "info", "Versions, instruction set, threads and the neurons with their parameters");
+  CLI::App* command =
+      program.add_subcommand("info", "Versions, instruction set, threads and the names of the neurons");
   command->callback([&context] { context.run = print_info; });
 }
 

@@ -82,7 +82,8 @@ class Reader {
   explicit Reader(const NeuronDescription& neuron) {
     setup_.neuron = &neuron;
     const auto& refused = neuron.refuses;
-    if (std::find(refused.begin(), refused.end(), "threshold") == refused.end()) setup_.threshold = {1.0};
+    if (std::find(refused.begin(), refused.end(), "threshold") == refused.end())
+      setup_.threshold = {neuron.threshold};
   }
 
   void set(const Setting& setting) {

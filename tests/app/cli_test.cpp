@@ -144,7 +144,7 @@ TEST_F(Cli, Info) {
   EXPECT_EQ(info.code, 0) << info.err;
   EXPECT_EQ(info.err, "");
   for (const char* word : {"rheobase", "libtorch", "instruction set", "threads", "CUDA", "gnuplot",
-                           "Lapicque", "Leaky", "beta", "R ", "ohm", "mem"}) {
+                           "Lapicque", "Leaky", "HodgkinHuxley", "rheobase neurons NAME"}) {
     EXPECT_NE(info.out.find(word), std::string::npos) << word << "\n" << info.out;
   }
   const Result baseline = run("info", "RHEOBASE_ISA=baseline");
@@ -155,10 +155,36 @@ TEST_F(Cli, Info) {
   EXPECT_NE(wrong.err.find("baseline"), std::string::npos) << wrong.err;
 }
 
+// --- neurons ---
+
+TEST_F(Cli, NeuronsSayWhatTheyAre) {
+  const Result all = run("neurons");
+  EXPECT_EQ(all.code, 0) << all.err;
+  for (const char* word : {"Leaky ", "AdEx ", "Izhikevich ", "squid axon"})
+    EXPECT_NE(all.out.find(word), std::string::npos) << word << "\n" << all.out;
+  const Result one = run("neurons adex");  // whatever the case
+  EXPECT_EQ(one.code, 0) << one.err;
+  for (const char* word : {"C dU/dt = g_L (E_L - U)", "Brette", "tau_w", "144", "pF", "adaptation current",
+                           "Input: input current in pA", "threshold is 20 mV unless given.",
+                           "(U - threshold) / 10", "Not taken: reset_mechanism, reset_delay."})
+    EXPECT_NE(one.out.find(word), std::string::npos) << word << "\n" << one.out;
+  EXPECT_NE(run("neurons LI").out.find("It does not fire"), std::string::npos);
+  expect_error("neurons AdExx", usage, "did you mean 'AdEx'?");
+  expect_error("neurons AdEx --markdown", usage, "--markdown is for all neurons");
+}
+
+TEST_F(Cli, TheDocumentedNeuronsAreThoseOfTheRegistry) {
+  const Result page = run("neurons --markdown");
+  EXPECT_EQ(page.code, 0) << page.err;
+  EXPECT_EQ(page.out, contents(RHEO_NEURON_PAGE))
+      << "run: build/release/bin/rheobase neurons --markdown > docs/neurons.md";
+}
+
 // --- simulate: results ---
 
 TEST_F(Cli, WithoutOptionsItSpikesAndDraws) {
-  for (const char* neuron : {"Alpha", "DeltaLeaky", "Lapicque", "Leaky", "RSynaptic"}) {
+  for (const char* neuron : {"Alpha", "DeltaLeaky", "Lapicque", "Leaky", "RSynaptic", "AdEx", "Izhikevich",
+                             "HodgkinHuxley", "IF", "CubaLIF"}) {
     const Result result = run(std::string("simulate ") + neuron);
     EXPECT_EQ(result.code, 0) << result.err;
     EXPECT_GE(std::atoi(result.out.c_str()), 3) << result.out;
