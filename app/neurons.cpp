@@ -13,26 +13,10 @@
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace rheo::app {
 namespace {
-
-/// What a neuron's header opens with: its equations and where they come from.
-std::string_view text_of(std::string_view name) {
-  constexpr struct {
-    std::string_view name, text;
-  } texts[] = {
-#define RHEO_NEURON_TEXT(Type, text, layered) {#Type, text},
-#include "rheo/neurons/texts.inc"
-#undef RHEO_NEURON_TEXT
-  };
-  for (const auto& t : texts) {
-    if (t.name == name) return t.text;
-  }
-  return "";
-}
 
 std::string unit_of(const std::string& unit) { return unit == "1" ? "" : unit; }
 
@@ -98,7 +82,7 @@ int print_list() {
 
 int print_one(const NeuronDescription& n) {
   std::printf("%s\n\n", n.name.c_str());
-  std::printf("%s\n", std::string(text_of(n.name)).c_str());
+  std::printf("%s\n", n.text.c_str());
   std::printf("\nParameters\n");
   print_table(parameter_rows(n));
   for (const auto& m : n.modes)
@@ -120,7 +104,7 @@ int print_markdown() {
       "reset_mechanism,\nreset_delay, graded_spikes_factor and a surrogate, where it does not say "
       "otherwise.\n");
   for (const auto& n : list_neurons()) {
-    std::printf("\n## %s\n\n```text\n%s\n```\n", n.name.c_str(), std::string(text_of(n.name)).c_str());
+    std::printf("\n## %s\n\n```text\n%s\n```\n", n.name.c_str(), n.text.c_str());
     std::printf("\n| parameter | default | unit | values | |\n|---|---|---|---|---|\n");
     for (const auto& p : n.params) {
       std::printf("| `%s` | %s | %s | %s | %s%s |\n", p.name.c_str(), default_of(p).c_str(),

@@ -113,6 +113,19 @@ class PointwiseNeuron(LIF):
             bool(self.fused),
         )
 
+    def _spikes(self, u):
+        scale = self._info["surrogate_scale"]
+        return super()._spikes(u if scale == 1 else u / scale)
+
+    def reset_mem(self):
+        if not self._info["rests"]:
+            return super().reset_mem()
+        # The rest follows from the parameters, at the next step: an empty state stands for it.
+        for name in self._state_names:
+            self._buffers[name] = self._buffers[name].detach().new_zeros(0)
+        states = tuple(self._buffers[name] for name in self._state_names)
+        return states[0] if len(states) == 1 else states
+
     def _save_to_state_dict(self, *args, **named):
         # What follows from other parameters is stored as it is now.
         if not all(self._sources):
@@ -146,7 +159,7 @@ def _signature(info):
         options[p["name"]] = False if name == "Lapicque" and default is None else default
     options |= {f"learn_{p['name']}": False for p in info["params"] if p["learnable"]}
     options |= {mode["name"]: mode["choices"][0] for mode in info["modes"]}
-    options |= _DEFAULTS | {"reset_mechanism": info["reset"]}
+    options |= _DEFAULTS | {"threshold": info["threshold"], "reset_mechanism": info["reset"]}
     if name in _SNNTORCH:
         order = _SNNTORCH[name].replace("$", _COMMON).split()
     else:
@@ -169,6 +182,14 @@ def _doc(info):
         lines.append(f"    {p['name']}{unit}: {p['meaning']} ({p['domain']}{default}){learn}")
     for m in info["modes"]:
         lines.append(f"    {m['name']}: {m['meaning']}, {' or '.join(repr(c) for c in m['choices'])}")
+    if info["threshold"] != 1:
+        lines += ["", f"threshold is {info['threshold']:g} by default."]
+    if info["surrogate_scale"] != 1:
+        lines += ["", f"A surrogate sees (U - threshold) / {info['surrogate_scale']:g}."]
+    if info["rests"]:
+        lines += ["", "A fresh state is the neuron's rest; reset_mem() returns empty tensors, which stand for it."]
+    if not info["fires"]:
+        lines += ["", "It does not fire: its membrane is what leaves."]
     if info["refuses"]:
         lines += ["", f"Options without a meaning here are refused: {', '.join(info['refuses'])}."]
     lines += [
@@ -179,6 +200,8 @@ def _doc(info):
         "",
         "The other options are those of SpikingNeuron.",
     ]
+    if info["elsewhere"]:
+        lines += ["", f"Elsewhere: {info['elsewhere']}."]
     return "\n".join(lines)
 
 

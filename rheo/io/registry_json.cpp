@@ -3,9 +3,7 @@
 #include <torch/library.h>
 #include <torch/version.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <string_view>
 
 #include "rheo/nn/options.hpp"
 #include "rheo/nn/registry.hpp"
@@ -16,31 +14,21 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// What each neuron's header opens with, and whether it is the step of a layer written by hand.
-struct Text {
-  std::string_view name, text;
-  bool layered;
-};
-constexpr Text texts[] = {
-#define RHEO_NEURON_TEXT(Type, text, layered) {#Type, text, layered},
-#include "rheo/neurons/texts.inc"
-#undef RHEO_NEURON_TEXT
-};
-
-const Text& text_of(const std::string& name) {
-  return *std::find_if(std::begin(texts), std::end(texts) - 1, [&](const Text& t) { return t.name == name; });
-}
-
 ordered_json neuron_json(const NeuronDescription& n) {
   ordered_json out{{"name", n.name},
                    {"brief", n.brief},
-                   {"text", text_of(n.name).text},
-                   {"layered", text_of(n.name).layered},
+                   {"text", n.text},
+                   {"layered", n.layered},
                    {"input", n.input},
                    {"input_unit", n.input_unit},
                    {"reset", to_string(n.reset)},
                    {"refuses", n.refuses},
-                   {"constants", n.constants}};
+                   {"constants", n.constants},
+                   {"threshold", n.threshold},
+                   {"surrogate_scale", n.surrogate_scale},
+                   {"fires", n.fires},
+                   {"rests", n.rests},
+                   {"elsewhere", n.elsewhere}};
   auto& params = out["params"] = ordered_json::array();
   for (const auto& p : n.params) {
     params.push_back({{"name", p.name},

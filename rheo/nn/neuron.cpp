@@ -8,6 +8,7 @@
 #include <memory>
 #include <typeinfo>
 
+#include "rheo/nn/detail/neuron_parameters.hpp"
 #include "rheo/nn/detail/text.hpp"
 #include "rheo/ops/neuron_linear.hpp"
 #include "rheo/ops/product.hpp"
@@ -202,16 +203,17 @@ ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state
   call.surrogate = firing_.surrogate();
   call.slope = firing_.slope_like(call.x);
   call.traces = traces;
-  call.constants = prepared_constants(x, computed);
-  const auto rest = entry_->rest(raw());
+  check_values();
+  const auto values = parameters();
+  call.constants = detail::constants_of(values, x.sym_sizes().slice(1), x.device(), computed);
+  std::vector<at::Tensor> fresh;
   for (std::size_t k = 0; k < start.size(); ++k) {
     if (start[k].defined()) {
       call.state.push_back(start[k].to(x.device(), computed));
-    } else if (rest.empty()) {
-      call.state.push_back(x.new_zeros(row, at::TensorOptions().dtype(computed)));
-    } else {
-      call.state.push_back(rest[k].to(x.device(), computed).expand(row).contiguous());
+      continue;
     }
+    if (fresh.empty()) fresh = detail::fresh_state(values, x.sym_sizes().slice(1), x.device(), computed);
+    call.state.push_back(fresh[k]);
   }
 
   const bool fused = why_not_fused(x).empty();
@@ -223,13 +225,7 @@ ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state
       throw ValueError(
           c10::str("[", kind_, "] inhibition needs a dense layer, one step of x [B, N], got ", row));
     }
-    // Per-neuron constants were flattened for the kernels; whole-tensor operations want their shape back.
-    for (auto& c : call.constants) {
-      if (c.numel() == 1) continue;
-      std::size_t from = row.size();
-      for (std::int64_t n = 1; n != c.numel();) n *= row[--from];
-      c = c.view(row.slice(from));
-    }
+    call.constants = detail::unflattened(std::move(call.constants), row);
   }
   auto result = how ? how(call, fused) : run(call, fused);
   if (narrow) {

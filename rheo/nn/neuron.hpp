@@ -36,6 +36,9 @@ struct NeuronOptions : nn::CommonOptions {
 };
 
 namespace nn {
+namespace detail {
+struct NeuronParameters;
+}
 
 class RHEO_API NeuronImpl : public SpikingImpl {
  public:
@@ -85,11 +88,9 @@ class RHEO_API NeuronImpl : public SpikingImpl {
   /// Runs fused or not, what `run` or something else makes of the checked call.
   using Run = std::function<ops::NeuronResult(const ops::ReferenceCall& call, bool fused)>;
   ops::NeuronResult checked_run(const Input& input, const State& state, bool traces, const Run& how);
-  std::vector<at::Tensor> prepared_constants(const at::Tensor& x, at::ScalarType dtype) const;
   ops::RawTensors raw() const;
+  detail::NeuronParameters parameters() const;
   void check_values() const;
-  /// What the given parameters broadcast to; throws ValueError where they do not.
-  std::vector<std::int64_t> common_shape() const;
   void refresh() const;
   State named(const std::vector<at::Tensor>& tensors) const;
   bool is_fixed(std::string_view name) const;

@@ -4,12 +4,11 @@
 //   neuron_parameters  fills in the parameters that follow from the given ones
 //   neuron_check       values that the equations cannot use are a ValueError
 // parameters: those of the neuron in its own order (None: not given), threshold, graded_spikes_factor, then the surrogate's
-// slope where it is learned. state: one tensor per state, or none; one of another shape than a step of x counts as zero.
+// slope where it is learned. state: one tensor per state, or none; one of another shape than a step of x counts as fresh.
 // All are composed of other operators, so that autograd, tracing and torch.compile see through them.
 #include <ATen/autocast_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
 #include <algorithm>
@@ -101,21 +100,23 @@ SequenceResult run(std::string_view kind, const at::Tensor& x, const c10::SymInt
   const auto values = narrow ? x.to(computed) : x;
   const auto row = x.sym_sizes().slice(1);
 
+  const auto p = parameters_of(entry, parameters, modes);
   std::vector<at::Tensor> first;
   bool fits = false;
   for (const auto& s : state) fits = fits || s.sym_sizes() == row;
-  if (fits) {
-    for (const auto& s : state) {
-      if (s.sym_sizes() != row) {
-        first.push_back(at::zeros_symint(row, values.options()));
-      } else if (s.scalar_type() != computed || s.device() != x.device()) {
-        first.push_back(s.to(x.device(), computed));
+  if (fits || entry.rests) {
+    std::vector<at::Tensor> fresh;
+    for (std::size_t k = 0; k < entry.states.size(); ++k) {
+      if (state.empty() || state[k].sym_sizes() != row) {
+        if (fresh.empty()) fresh = detail::fresh_state(p, row, x.device(), computed);
+        first.push_back(fresh[k]);
+      } else if (state[k].scalar_type() != computed || state[k].device() != x.device()) {
+        first.push_back(state[k].to(x.device(), computed));
       } else {
-        first.push_back(s);
+        first.push_back(state[k]);
       }
     }
   }
-  const auto p = parameters_of(entry, parameters, modes);
   auto constants = detail::constants_of(p, row, x.device(), computed);
   at::Tensor slope;
   if (parameters.size() == entry.parameters.size() + 3) {

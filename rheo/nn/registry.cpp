@@ -1,6 +1,8 @@
 #include "rheo/nn/registry.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "rheo/core/nearest.hpp"
 #include "rheo/core/version.hpp"
@@ -17,6 +19,21 @@ const std::vector<const ops::NeuronEntry*>& entries() {
 #undef RHEO_NEURON
   };
   return all;
+}
+
+/// What each neuron's header opens with, and whether it is the step of a layer written by hand.
+struct Text {
+  std::string_view name, text;
+  bool layered;
+};
+constexpr Text texts[] = {
+#define RHEO_NEURON_TEXT(Type, text, layered) {#Type, text, layered},
+#include "rheo/neurons/texts.inc"
+#undef RHEO_NEURON_TEXT
+};
+
+const Text& text_of(std::string_view name) {
+  return *std::find_if(std::begin(texts), std::end(texts) - 1, [&](const Text& t) { return t.name == name; });
 }
 
 std::string domain_text(Domain domain) {
@@ -50,7 +67,10 @@ NeuronDescription describe(const ops::NeuronEntry& entry) {
                       info.surrogate_scale,
                       info.drive,
                       info.fires,
-                      text(info.elsewhere)};
+                      text(info.elsewhere),
+                      entry.rests,
+                      text(text_of(info.name).text),
+                      text_of(info.name).layered};
   for (const auto& p : info.params) {
     if (p.name.empty()) continue;
     d.params.push_back({text(p.name), std::isnan(p.value) ? std::nullopt : std::optional(p.value),

@@ -50,6 +50,9 @@ struct NeuronDescription {
   Range drive{0, 0};                 // noise in this range makes it fire now and then within fifty steps
   bool fires = true;                 // false: what leaves is the membrane, not spikes
   std::string elsewhere;             // its names in other libraries
+  bool rests = false;                // a fresh state is the neuron's own rest, not zero
+  std::string text;                  // what its header opens with: equations and source
+  bool layered = false;              // the step of a layer, which has its name
 };
 
 /// The library's neurons, in the order of rheo/neurons/CMakeLists.txt.

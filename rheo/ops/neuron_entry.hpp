@@ -48,6 +48,8 @@ struct NeuronEntry {
   std::vector<at::Tensor> (*derive)(const RawTensors&) = nullptr;
   /// Fills in the parameters that follow from the given ones.
   RawTensors (*complete)(const RawTensors&) = nullptr;
+  /// Whether a fresh neuron's state is its own, `rest`, and not zero.
+  bool rests = false;
   /// The state a fresh neuron is in, through autograd; none: zero.
   std::vector<at::Tensor> (*rest)(const RawTensors&) = nullptr;
   /// Calls refuse(parameter, rule, value) for what the equations cannot use.

@@ -1,5 +1,7 @@
 #include "rheo/nn/detail/neuron_parameters.hpp"
 
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -118,6 +120,25 @@ std::vector<at::Tensor> constants_of(const NeuronParameters& p, c10::SymIntArray
     if (trailing.size() != 1 || c.sym_size(0) != trailing.back()) c = c.expand_symint(trailing).reshape({-1});
   }
   return constants;
+}
+
+std::vector<at::Tensor> fresh_state(const NeuronParameters& p, c10::SymIntArrayRef row, at::Device device,
+                                    at::ScalarType dtype) {
+  auto state = p.entry.rest(p.raw);
+  const auto options = at::TensorOptions(device).dtype(dtype);
+  if (state.empty()) {
+    for (std::size_t k = 0; k < p.entry.states.size(); ++k) state.push_back(at::zeros_symint(row, options));
+    return state;
+  }
+  for (std::size_t k = 0; k < state.size(); ++k) {
+    auto& s = state[k];
+    if (!fits(s.sym_sizes(), row)) {
+      refuse_shape(std::string(p.entry.info.name), "the rest of " + p.entry.states[k], s.sizes(),
+                   C10_AS_INTARRAYREF_SLOW(row));
+    }
+    s = s.to(device, dtype).expand_symint(row).contiguous();
+  }
+  return state;
 }
 
 std::vector<at::Tensor> unflattened(std::vector<at::Tensor> constants, at::IntArrayRef row) {

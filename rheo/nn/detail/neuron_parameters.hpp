@@ -23,7 +23,11 @@ void check_values(const NeuronParameters& p);
 std::vector<at::Tensor> constants_of(const NeuronParameters& p, c10::SymIntArrayRef row, at::Device device,
                                      at::ScalarType dtype);
 
-/// The same for whole-tensor operations: flattened constants in a shape that broadcasts with the row again.
+/// The state of a fresh neuron, for one step `row` of x: its rest, or zero.
+std::vector<at::Tensor> fresh_state(const NeuronParameters& p, c10::SymIntArrayRef row, at::Device device,
+                                    at::ScalarType dtype);
+
+/// The constants for whole-tensor operations: flattened ones in a shape that broadcasts with the row again.
 std::vector<at::Tensor> unflattened(std::vector<at::Tensor> constants, at::IntArrayRef row);
 
 }  // namespace rheo::nn::detail

@@ -187,6 +187,7 @@ NeuronEntry make_entry(kernels::KernelTable (*table)()) {
   entry.kernels = table;
   entry.derive = &derive_constants<N>;
   entry.complete = &complete_parameters<N>;
+  entry.rests = requires(const RawTensors& values) { N::rest(raw_of<N, Expr>(values)); };
   entry.rest = &rest_state<N>;
   entry.check = &check_parameters<N>;
   entry.settle = &settle_parameters<N>;
