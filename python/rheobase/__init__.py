@@ -18,6 +18,7 @@ from ._lstm import SConv2dLSTM, SLSTM
 from ._neuron import LIF, SpikingNeuron
 from ._own import neuron
 from ._pointwise import classes as _classes
+from ._psn import PSN, SlidingPSN
 from ._recurrent import RLeaky, RSynaptic
 from ._scan import LinearLeaky, StateLeaky
 from ._sequential import Sequential
@@ -49,11 +50,13 @@ __all__ = [
     "LIF",
     "LeakyParallel",
     "LinearLeaky",
+    "PSN",
     "RLeaky",
     "RSynaptic",
     "SConv2dLSTM",
     "SLSTM",
     "Sequential",
+    "SlidingPSN",
     "SpikingNeuron",
     "StateLeaky",
     "TimeConstant",

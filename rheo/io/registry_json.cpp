@@ -28,6 +28,7 @@ ordered_json neuron_json(const NeuronDescription& n) {
                    {"surrogate_scale", n.surrogate_scale},
                    {"fires", n.fires},
                    {"rests", n.rests},
+                   {"drive", {n.drive.low, n.drive.high}},
                    {"elsewhere", n.elsewhere}};
   auto& params = out["params"] = ordered_json::array();
   for (const auto& p : n.params) {
