@@ -117,14 +117,9 @@ class PointwiseNeuron(LIF):
         scale = self._info["surrogate_scale"]
         return super()._spikes(u if scale == 1 else u / scale)
 
-    def reset_mem(self):
-        if not self._info["rests"]:
-            return super().reset_mem()
+    def _cleared(self, state):
         # The rest follows from the parameters, at the next step: an empty state stands for it.
-        for name in self._state_names:
-            self._buffers[name] = self._buffers[name].detach().new_zeros(0)
-        states = tuple(self._buffers[name] for name in self._state_names)
-        return states[0] if len(states) == 1 else states
+        return state.new_zeros(0) if self._info["rests"] else super()._cleared(state)
 
     def _save_to_state_dict(self, *args, **named):
         # What follows from other parameters is stored as it is now.

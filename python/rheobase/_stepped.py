@@ -183,9 +183,13 @@ class Stepped(nn.Module):
     def reset_mem(self):
         """Sets every state to zeros of its present shape, and returns it: a tensor, or a tuple of several."""
         for name in self._state_names:
-            self._buffers[name] = torch.zeros_like(self._buffers[name].detach())
+            self._buffers[name] = self._cleared(self._buffers[name].detach())
         states = tuple(self._buffers[name] for name in self._state_names)
         return states[0] if len(states) == 1 else states
+
+    def _cleared(self, state):
+        """What stands for a fresh state in place of this one."""
+        return torch.zeros_like(state)
 
     def _detach_state(self):
         for name in self._state_names:

@@ -65,7 +65,8 @@ class ClassStub:
         return [f"class {self.name}{f'({bases})' if bases else ''}:", *indented(doc + body or ["..."])]
 
     def named_tuple(self, name, fields, notes):
-        return [f"class {name}(NamedTuple):", *(f"    {f}: {note(notes.get(f)) or self.type_of(f)}" for f in fields)]
+        lines = [f"    {f}: {note(notes.get(f)) or self.type_of(f)}" for f in fields]
+        return [f"class {name}(NamedTuple):", *(lines or ["    ..."])]
 
     def is_base(self):
         """Whether other public layers derive from it: then its calls must not be told too narrowly."""
@@ -163,8 +164,9 @@ class ClassStub:
                 given = "".join(f", {state}: Tensor | None = None" for state in states)
                 lines += [f"def {method}(self, input_: Tensor{given}) -> Any: ..." for method in ("__call__", "forward")]
             if "reset_mem" not in self.own:
+                given_back = "Tensor" if len(states) == 1 else f"tuple[{result or '()'}]"
                 for name in ("reset_mem", f"init_{self.cls.__name__.lower()}"):
-                    lines.append(f"def {name}(self) -> {'Tensor' if len(states) == 1 else f'tuple[{result}]'}: ...")
+                    lines.append(f"def {name}(self) -> {given_back}: ...")
         return lines
 
     def has_common_forward(self):

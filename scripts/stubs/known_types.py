@@ -43,7 +43,7 @@ TYPES = {
     ),
     **dict.fromkeys("one_hot_targets one_hot_label".split(), "Tensor"),
     **dict.fromkeys("trace_pre trace_post start".split(), "Tensor | None"),
-    **dict.fromkeys("num_steps num_classes steps num_outputs batch_size linear_features".split(), "int"),
+    **dict.fromkeys("num_steps num_classes steps order num_outputs batch_size linear_features".split(), "int"),
     **dict.fromkeys(
         "gain offset tau on_target off_target correct_rate incorrect_rate rate lower_limit upper_limit".split(), "float"
     ),
@@ -89,6 +89,7 @@ RETURNS = {
     "from_num_spiking_neurons": "AssociativeLeaky",
     **dict.fromkeys("BatchNormTT1d BatchNormTT2d".split(), "nn.ModuleList"),
     "_fresh": "list[Tensor]",
+    "_cleared": "Tensor",
     "_state_shape": "Sequence[int]",
     "_step": "Sequence[Tensor]",
     "_sequence": "tuple[Tensor, Sequence[Tensor], Sequence[Tensor]]",
