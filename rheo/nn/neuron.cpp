@@ -204,7 +204,7 @@ ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state
   call.slope = firing_.slope_like(call.x);
   call.traces = traces;
   check_values();
-  const auto values = parameters();
+  const auto values = present_values();
   call.constants = detail::constants_of(values, x.sym_sizes().slice(1), x.device(), computed);
   std::vector<at::Tensor> fresh;
   for (std::size_t k = 0; k < start.size(); ++k) {

@@ -89,7 +89,7 @@ class RHEO_API NeuronImpl : public SpikingImpl {
   using Run = std::function<ops::NeuronResult(const ops::ReferenceCall& call, bool fused)>;
   ops::NeuronResult checked_run(const Input& input, const State& state, bool traces, const Run& how);
   ops::RawTensors raw() const;
-  detail::NeuronParameters parameters() const;
+  detail::NeuronParameters present_values() const;
   void check_values() const;
   void refresh() const;
   State named(const std::vector<at::Tensor>& tensors) const;

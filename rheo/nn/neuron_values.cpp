@@ -24,12 +24,12 @@ ops::RawTensors NeuronImpl::raw() const {
   return out;
 }
 
-detail::NeuronParameters NeuronImpl::parameters() const {
+detail::NeuronParameters NeuronImpl::present_values() const {
   return {*entry_, raw(), parameter("threshold"), parameter("graded_spikes_factor")};
 }
 
 void NeuronImpl::check_values() const {
-  const auto values = parameters();
+  const auto values = present_values();
   std::vector<at::Tensor> tensors{values.threshold, values.graded_spikes_factor};
   for (const auto& t : values.raw.values) {
     if (t.defined()) tensors.push_back(t);
