@@ -40,7 +40,9 @@ def neurons() -> None:
     rsynaptic = snn.RSynaptic(alpha=0.8, beta=0.9, V=0.5, all_to_all=False)
     slstm = snn.SLSTM(N, 3)
     sconv = snn.SConv2dLSTM(1, 2, kernel_size=3, max_pool=2)
+    cuba = snn.CubaLIF(tau_syn=5e-3, tau_mem=torch.full((N,), 2e-2), learn_tau_syn=True, integration="euler")
     spk, mem = lapicque(x[0], lapicque.reset_mem())
+    spk, syn, mem = cuba(x[0], *cuba.reset_mem())
     spk, mem = leaky(x[0], mem)
     spk, syn, mem = synaptic(x[0], *synaptic.reset_mem())
     spk, syn_exc, syn_inh, mem = alpha(x[0], *alpha.init_alpha())
@@ -62,6 +64,8 @@ def neurons() -> None:
     shapes: list[torch.Size] = [
         snn.LeakyParallel(N, 3, beta=0.5)(x).shape,
         snn.StateLeaky(beta=0.9, channels=N)(x)[0].shape,
+        snn.PSN(T, threshold=0.5)(x)[0].shape,
+        snn.SlidingPSN(order=3).sequence(x, ())[2].past.shape,
         snn.LinearLeaky(beta=0.9, in_features=N, out_features=3)(x)[0].shape,
         snn.AssociativeLeaky(in_dim=N, d_value=2, d_key=2, num_spiking_neurons=4)(x).shape,
         snn.GradedSpikes(N, 1.5)(spk).shape,
@@ -70,7 +74,7 @@ def neurons() -> None:
         whole.shape,
         syn.shape,
     ]
-    assert len(shapes) == 9 and mem_prev.shape == syn_exc.shape == syn_inh.shape
+    assert len(shapes) == 11 and mem_prev.shape == syn_exc.shape == syn_inh.shape
 
 
 @snn.neuron
