@@ -189,7 +189,8 @@ ops::NeuronResult NeuronImpl::checked_run(const Input& input, const State& state
   const at::Tensor& x = input.x;
   const auto row = x.sizes().slice(1);
   const c10::SmallVector<at::IntArrayRef, 4> shapes(entry_->states.size(), row);
-  const auto start = first_state(state, entry_->states, shapes, "the shape of one step of x,");
+  auto start = first_state(state, entry_->states, shapes, "the shape of one step of x,");
+  if (start.empty() && entry_->rests) start.resize(entry_->states.size());  // zeros would not be its rest
 
   const auto dtype = x.scalar_type();
   const bool narrow = dtype != at::kFloat && dtype != at::kDouble;

@@ -93,6 +93,20 @@ TEST(Neuron, AnEmptyStateMeansZerosAndNothingIsRemembered) {
   EXPECT_TRUE(lif->hidden().empty());
 }
 
+TEST(Neuron, AFreshStateIsTheNeuronsRest) {
+  rheo::nn::AdEx neuron({.E_L = torch::tensor({-70.0, -60.0})});
+  rheo::nn::AdEx hidden({.E_L = torch::tensor({-70.0, -60.0}), .init_hidden = true});
+  const auto none = torch::zeros({4, 3, 2});
+  const auto step = neuron->step(none[0], {});
+  for (const auto& mem : {neuron->record(none).mem[-1], neuron->forward(none, State{}).state.mem(),
+                          hidden->forward(none).state.mem(), step.state.mem()}) {
+    // Euler's method from E_L: the exponential's foot lifts it by less than 0.02 mV.
+    EXPECT_LT((mem - torch::tensor({-70.0, -60.0})).abs().max().item<double>(), 0.05) << mem;
+  }
+  const auto other = neuron->forward(none, State{{"mem", torch::full({3, 2}, -65.0)}});  // w begins at rest
+  EXPECT_LT((other.state.mem() + 65).abs().max().item<double>(), 1) << other.state.mem();
+}
+
 TEST(Neuron, ASequenceCanBeContinued) {
   Lapicque lif({.R = 2, .C = 3, .threshold = 0.4});
   const auto x = input({20, 2, 3});
