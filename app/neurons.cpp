@@ -1,24 +1,35 @@
-// rheobase neurons [NAME]: the neurons there are; of one of them everything it says about itself. --markdown: all of them
-// as one page, docs/neurons.md.
+// rheobase neurons [NAME]: the neurons there are; of one of them everything it says about itself. --out: all of them as a
+// page with pictures. --markdown: the same as docs/neurons.md.
 #include "app/command.hpp"
 #include "app/exit_code.hpp"
-#include "app/numbers.hpp"
+#include "app/neurons/description.hpp"
+#include "app/neurons/page.hpp"
+#include "app/output.hpp"
 #include "rheo/core/nearest.hpp"
-#include "rheo/nn/options.hpp"
 #include "rheo/nn/registry.hpp"
+#include "rheo/plot/figure.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace rheo::app {
 namespace {
 
-std::string unit_of(const std::string& unit) { return unit == "1" ? "" : unit; }
+using namespace neurons;
+
+struct NeuronsArguments {
+  std::string name;
+  std::optional<std::string> out;
+  bool markdown = false;
+  bool force = false;
+};
 
 /// Rows of words, as wide as the widest of each column.
 void print_table(const std::vector<std::vector<std::string>>& rows) {
@@ -38,14 +49,6 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& w : words) text += (text.empty() ? "" : ", ") + w;
-  return text;
-}
-
-std::string default_of(const ParameterDescription& p) { return p.value ? rounded(*p.value) : "no default"; }
-
 std::vector<std::vector<std::string>> parameter_rows(const NeuronDescription& n) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& p : n.params) {
@@ -55,28 +58,13 @@ std::vector<std::vector<std::string>> parameter_rows(const NeuronDescription& n)
   return rows;
 }
 
-/// What a user may leave out, where it is not what all neurons have.
-std::vector<std::string> remarks(const NeuronDescription& n) {
-  std::vector<std::string> out;
-  if (!n.fires) out.emplace_back("It does not fire: its membrane is what leaves.");
-  const bool thresholds = std::find(n.refuses.begin(), n.refuses.end(), "threshold") == n.refuses.end();
-  const std::string unit = unit_of(n.states.back().unit);
-  if (thresholds && n.threshold != 1)
-    out.push_back("threshold is " + rounded(n.threshold) + (unit.empty() ? "" : " " + unit) +
-                  " unless given.");
-  if (n.reset == Reset::zero) out.push_back("reset_mechanism is zero unless given.");
-  if (n.surrogate_scale != 1)
-    out.push_back("A surrogate sees (U - threshold) / " + rounded(n.surrogate_scale) + ".");
-  if (!n.refuses.empty()) out.push_back("Not taken: " + joined(n.refuses) + ".");
-  if (!n.elsewhere.empty()) out.push_back("Elsewhere: " + n.elsewhere + ".");
-  return out;
-}
-
 int print_list() {
   std::vector<std::vector<std::string>> rows;
   for (const auto& n : list_neurons()) rows.push_back({n.name, n.brief});
+  for (const auto& n : list_layers()) rows.push_back({n.name, n.brief});
   print_table(rows);
-  std::printf("\nrheobase neurons NAME says everything about one.\n");
+  std::printf(
+      "\nrheobase neurons NAME says everything about one, --out DIR makes a page of all with pictures.\n");
   return exit_ok;
 }
 
@@ -87,7 +75,7 @@ int print_one(const NeuronDescription& n) {
   print_table(parameter_rows(n));
   for (const auto& m : n.modes)
     std::printf("  %s: %s; %s\n", m.name.c_str(), joined(m.choices).c_str(), m.meaning.c_str());
-  std::printf("\nStates\n");
+  if (!n.states.empty()) std::printf("\nStates\n");
   std::vector<std::vector<std::string>> states;
   for (const auto& s : n.states) states.push_back({s.name, unit_of(s.unit), s.meaning});
   print_table(states);
@@ -97,42 +85,61 @@ int print_one(const NeuronDescription& n) {
   return exit_ok;
 }
 
-int print_markdown() {
-  std::printf(
-      "# Neurons\n\nWritten by `rheobase neurons --markdown` from the registry. Every neuron also takes "
-      "threshold, "
-      "reset_mechanism,\nreset_delay, graded_spikes_factor and a surrogate, where it does not say "
-      "otherwise.\n");
-  for (const auto& n : list_neurons()) {
-    std::printf("\n## %s\n\n```text\n%s\n```\n", n.name.c_str(), n.text.c_str());
-    std::printf("\n| parameter | default | unit | values | |\n|---|---|---|---|---|\n");
-    for (const auto& p : n.params) {
-      std::printf("| `%s` | %s | %s | %s | %s%s |\n", p.name.c_str(), default_of(p).c_str(),
-                  unit_of(p.unit).c_str(), p.domain.c_str(), p.meaning.c_str(),
-                  p.learnable ? "" : " (not learned)");
+int find_and_print(const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto* list : {&list_neurons(), &list_layers()}) {
+    for (const auto& n : *list) {
+      if (edit_distance(n.name, name) == 0) return print_one(n);  // whatever the case
+      names.push_back(n.name);
     }
-    for (const auto& m : n.modes) {
-      std::printf("| `%s` | %s | | %s | %s |\n", m.name.c_str(), m.choices.front().c_str(),
-                  joined(m.choices).c_str(), m.meaning.c_str());
-    }
-    std::printf("\n| state | unit | |\n|---|---|---|\n");
-    for (const auto& s : n.states)
-      std::printf("| `%s` | %s | %s |\n", s.name.c_str(), unit_of(s.unit).c_str(), s.meaning.c_str());
-    const auto lines = remarks(n);
-    if (!lines.empty()) std::printf("\n");
-    for (const auto& line : lines) std::printf("%s\n", line.c_str());
   }
+  const std::string_view guess = nearest_name(name, names);
+  throw UsageError("unknown neuron \"" + name + "\"; " +
+                   (guess.empty() ? "known: " + joined(names) : "did you mean " + std::string(guess) + "?"));
+}
+
+/// index.html; or neurons.md and a picture for each in neurons/. The text, which names the pictures, comes last.
+int write_pages(const NeuronsArguments& arguments, const Context& context) {
+  OutputFolder folder("--out", *arguments.out, arguments.force);
+  context.note("asking the neurons what they do");
+  std::vector<Entry> entries = measure();
+  context.note("drawing " + std::to_string(entries.size()) + " pictures");
+  std::string no_figures;
+  try {
+    draw(entries);
+  } catch (const plot::Error& error) {
+    no_figures = error.what();
+    for (Entry& entry : entries) entry.picture.clear();
+  }
+  if (arguments.markdown && !no_figures.empty()) throw Failure(no_figures);
+  const std::string text = arguments.markdown ? markdown(entries) : html(entries, RHEO_PROGRAM_VERSION);
+  if (arguments.markdown) {
+    std::filesystem::create_directories(folder / "neurons");
+    for (const Entry& entry : entries) {
+      if (entry.response) write_file(folder / picture_path(entry.subject.description.name), entry.picture);
+    }
+  }
+  const auto file = folder / (arguments.markdown ? "neurons.md" : "index.html");
+  write_file(file, text);
+  context.note("wrote " + file.string());
+  if (!no_figures.empty()) throw Failure(no_figures + "; the page is complete but for its pictures");
   return exit_ok;
 }
 
-int run(const std::string& name, bool markdown) {
-  if (markdown && !name.empty()) throw UsageError("--markdown is for all neurons, not for \"" + name + "\"");
-  if (markdown) return print_markdown();
-  if (name.empty()) return print_list();
-  for (const auto& n : list_neurons()) {
-    if (edit_distance(n.name, name) == 0) return print_one(n);  // whatever the case
+int run(const NeuronsArguments& arguments, const Context& context) {
+  const auto for_all = [&](const char* option) {
+    if (!arguments.name.empty())
+      throw UsageError(std::string(option) + " is for all neurons, not for \"" + arguments.name + "\"");
+  };
+  if (arguments.markdown) for_all("--markdown");
+  if (arguments.out) for_all("--out");
+  if (arguments.force && !arguments.out) throw UsageError("--force is for --out, which is not given");
+  if (arguments.out) return write_pages(arguments, context);
+  if (arguments.markdown) {
+    std::fputs(markdown(measure()).c_str(), stdout);
+    return exit_ok;
   }
-  return print_one(find_neuron(name));  // throws, with the nearest name
+  return arguments.name.empty() ? print_list() : find_and_print(arguments.name);
 }
 
 }  // namespace
@@ -140,12 +147,21 @@ int run(const std::string& name, bool markdown) {
 void add_neurons(CLI::App& program, Context& context) {
   CLI::App* command =
       program.add_subcommand("neurons", "The neurons there are; with a name, its equations and parameters");
-  auto name = std::make_shared<std::string>();
-  auto markdown = std::make_shared<bool>(false);
-  command->add_option("NEURON", *name, "Its name")->type_name("");
-  command->add_flag("--markdown", *markdown, "All of them, as docs/neurons.md");
+  const auto arguments = std::make_shared<NeuronsArguments>();
+  command->add_option("NEURON", arguments->name, "Its name")->type_name("");
+  command
+      ->add_option("--out", arguments->out,
+                   "Folder for index.html: all neurons, each with what it does\nduring a pulse and against "
+                   "constant input")
+      ->type_name("DIR");
+  command->add_flag(
+      "--markdown", arguments->markdown,
+      "The page as Markdown, to stdout; with --out as neurons.md,\nwith the pictures in neurons/");
+  command->add_flag("--force", arguments->force, "Write into a folder that holds something");
+  command->footer(std::string("Without gnuplot the page comes without pictures; the exit code is then 1.\n") +
+                  exit_code_help);
   command->callback(
-      [name, markdown, &context] { context.run = [name, markdown] { return run(*name, *markdown); }; });
+      [arguments, &context] { context.run = [arguments, &context] { return run(*arguments, context); }; });
 }
 
 }  // namespace rheo::app

@@ -19,6 +19,10 @@ extern const std::string_view style;
 /// Throws std::logic_error for something that is no SVG.
 [[nodiscard]] std::string plot(std::string_view svg);
 
+/// Two SVG documents in one, side by side, each as wide as it is; the lower one keeps its height.
+/// Throws std::logic_error for something that is no SVG of gnuplot's.
+[[nodiscard]] std::string beside(std::string_view left, std::string_view right, std::string_view title);
+
 /// Two columns: quantity and value.
 [[nodiscard]] std::string table(const std::vector<std::pair<std::string, std::string>>& rows);
 

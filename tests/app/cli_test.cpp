@@ -169,15 +169,62 @@ TEST_F(Cli, NeuronsSayWhatTheyAre) {
                            "(U - threshold) / 10", "Not taken: reset_mechanism, reset_delay."})
     EXPECT_NE(one.out.find(word), std::string::npos) << word << "\n" << one.out;
   EXPECT_NE(run("neurons LI").out.find("It does not fire"), std::string::npos);
-  expect_error("neurons AdExx", usage, "did you mean 'AdEx'?");
+  EXPECT_NE(run("neurons slidingpsn").out.find("U[t] = sum_i w_i X[t-k+1+i] + b"), std::string::npos);
+  expect_error("neurons AdExx", usage, "unknown neuron \"AdExx\"; did you mean AdEx?");
+  expect_error("neurons SlidingPNS", usage, "did you mean SlidingPSN?");
   expect_error("neurons AdEx --markdown", usage, "--markdown is for all neurons");
+  expect_error("neurons AdEx --out page", usage, "--out is for all neurons, not for \"AdEx\"");
+  expect_error("neurons --force", usage, "--force is for --out");
+  expect_error("neurons --outt page", usage, "unknown option --outt for neurons; did you mean --out?");
 }
 
+// Text and pictures; the pictures' bytes depend on gnuplot's version, so that only which there are is compared.
 TEST_F(Cli, TheDocumentedNeuronsAreThoseOfTheRegistry) {
+  const char* again = "run: build/release/bin/rheobase neurons --markdown --out docs --force";
   const Result page = run("neurons --markdown");
   EXPECT_EQ(page.code, 0) << page.err;
-  EXPECT_EQ(page.out, contents(RHEO_NEURON_PAGE))
-      << "run: build/release/bin/rheobase neurons --markdown > docs/neurons.md";
+  EXPECT_EQ(page.out, contents(RHEO_DOCS "/neurons.md")) << again;
+  std::size_t named = 0;
+  for (const auto& picture : fs::directory_iterator(RHEO_DOCS "/neurons")) {
+    const std::string name = picture.path().filename().string();
+    EXPECT_NE(page.out.find("(neurons/" + name + ")"), std::string::npos)
+        << name << " is no neuron; " << again;
+    EXPECT_LT(fs::file_size(picture), 30000U) << name;
+    ++named;
+  }
+  std::size_t wanted = 0;
+  for (std::size_t at = page.out.find("](neurons/"); at != std::string::npos;
+       at = page.out.find("](neurons/", at + 1))
+    ++wanted;
+  EXPECT_EQ(named, wanted) << again;
+  EXPECT_GE(wanted, 20U);
+}
+
+TEST_F(Cli, NeuronsMakeAPage) {
+  const Result page = run("neurons --out page");
+  EXPECT_EQ(page.out, "");
+  EXPECT_EQ(page.code, 0) << page.err;
+  EXPECT_NE(page.err.find("wrote page/index.html\n"), std::string::npos) << page.err;
+  EXPECT_EQ(files(), (std::vector<std::string>{"index.html", "page"}));
+  const std::string html = read("page/index.html");
+  EXPECT_TRUE(html.ends_with("</html>\n"));
+  EXPECT_NE(html.find("<h2 id=\"HodgkinHuxley\">"), std::string::npos);
+  EXPECT_EQ(html.find("No figure"), std::string::npos);
+  expect_error("neurons --out page", usage, "--force");
+  write("file", "x");
+  expect_error("neurons --out file", usage, "is a file; give a folder");
+  expect_error("neurons --out ''", usage, "--out needs a folder name");
+  EXPECT_EQ(run("-q neurons --out page --force").err, "");
+}
+
+TEST_F(Cli, WithoutGnuplotThePageOfTheNeuronsHasNoPictures) {
+  const Result page = run("neurons --out page", "PATH=/nonexistent");
+  EXPECT_EQ(page.code, failure);
+  EXPECT_NE(page.err.find("gnuplot is missing"), std::string::npos) << page.err;
+  EXPECT_NE(read("page/index.html").find("No figure: gnuplot was missing"), std::string::npos);
+  const Result markdown = run("neurons --markdown --out docs", "PATH=/nonexistent");
+  EXPECT_EQ(markdown.code, failure);
+  EXPECT_FALSE(exists("docs")) << "a page that names pictures comes with them or not at all";
 }
 
 // --- simulate: results ---
@@ -190,9 +237,11 @@ TEST_F(Cli, WithoutOptionsItSpikesAndDraws) {
     EXPECT_GE(std::atoi(result.out.c_str()), 3) << result.out;
     EXPECT_NE(result.err.find("wrote simulate-"), std::string::npos) << result.err;
   }
-  EXPECT_EQ(files(), (std::vector<std::string>{"simulate-alpha.svg", "simulate-deltaleaky.svg",
-                                               "simulate-lapicque.svg", "simulate-leaky.svg",
-                                               "simulate-rsynaptic.svg"}));
+  EXPECT_EQ(files(),
+            (std::vector<std::string>{"simulate-adex.svg", "simulate-alpha.svg", "simulate-cubalif.svg",
+                                      "simulate-deltaleaky.svg", "simulate-hodgkinhuxley.svg",
+                                      "simulate-if.svg", "simulate-izhikevich.svg", "simulate-lapicque.svg",
+                                      "simulate-leaky.svg", "simulate-rsynaptic.svg"}));
   EXPECT_NE(read("simulate-leaky.svg").find("</svg>"), std::string::npos);
   EXPECT_EQ(run("simulate Leaky").code, 0) << "a second run replaces the figure the program named itself";
 }
