@@ -15,6 +15,7 @@
 #include "app/exit_code.hpp"
 #include "app/numbers.hpp"
 #include "app/output.hpp"
+#include "app/tutorial/costs.hpp"
 #include "app/tutorial/figures.hpp"
 #include "app/tutorial/page.hpp"
 #include "app/tutorial/report.hpp"
@@ -73,6 +74,7 @@ int run(const TutorialArguments& arguments, const Context& context) {
   tutorial::PageParts parts{
       .sections = sections,
       .svg = {},
+      .nanoseconds = tutorial::measured_times(),
       .seed = seed,
       .input_spikes = input.size() - static_cast<std::size_t>(std::count(input.begin(), input.end(), 0.0F)),
       .version = RHEO_PROGRAM_VERSION};

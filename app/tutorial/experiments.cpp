@@ -20,6 +20,37 @@ torch::Tensor to_tensor(const std::vector<float>& values) {  // [T, 1]
   return torch::tensor(values).unsqueeze(1);
 }
 
+// [same]
+// 4, 8 and 16 uA/cm2 for 30 ms each; a step is 0.1 ms.
+torch::Tensor staircase() {
+  auto current = torch::zeros({1200, 1});
+  current.slice(0, 100, 400).fill_(4.0);
+  current.slice(0, 400, 700).fill_(8.0);
+  current.slice(0, 700, 1000).fill_(16.0);
+  return current;
+}
+
+SameCurrent same_current() {
+  auto current = staircase();
+  // The squid's axon: four equations, rest at -65 mV.
+  rheo::nn::HodgkinHuxley axon({.time_step = 0.1});
+  auto shape = axon->record(current);
+  // kohm cm2, uF/cm2, ms: a membrane in mV above rest, which fires at 15.
+  rheo::nn::Lapicque lif({.R = 2.4, .C = 4.0, .time_step = 0.1, .threshold = 15.0});
+  auto times = lif->record(current);
+  // A weight, a bias, a rectifier: one number for each step, from that step alone.
+  auto sum = 0.1 * current - 0.6;
+  auto number = torch::relu(sum);
+  return {.current = to_vector(current),
+          .axon_mem = to_vector(shape.mem),
+          .axon_spk = to_vector(shape.spk),
+          .lif_mem = to_vector(times.mem),
+          .lif_spk = to_vector(times.spk),
+          .sum = to_vector(sum),
+          .number = to_vector(number)};
+}
+// [end]
+
 // [passive]
 std::vector<double> passive_membrane() {
   auto mem = torch::full({1}, 0.9, torch::kDouble);  // U, volt
@@ -156,7 +187,8 @@ Experiments run_experiments(const Input& input) {
   const torch::NoGradGuard no_gradients;
   const torch::Tensor spikes =
       to_tensor(input.spikes ? *input.spikes : random_spikes(input.seed));
-  Experiments all{.passive = passive_membrane(),
+  Experiments all{.same = same_current(),
+                  .passive = passive_membrane(),
                   .resting = resting(),
                   .step_current = step_current(),
                   .pulsed = {},

@@ -37,7 +37,17 @@ struct Pulse {
 };
 inline constexpr Pulse pulses[] = {{0.1, 20}, {0.111, 10}, {0.147, 5}, {0.5, 1}};
 
+/// One current into three neurons; what each holds after every step of 0.1 ms.
+struct SameCurrent {
+  std::vector<float> current;             // uA/cm2
+  std::vector<float> axon_mem, axon_spk;  // Hodgkin and Huxley's, mV
+  std::vector<float> lif_mem, lif_spk;    // Lapicque's, mV above rest
+  std::vector<float> sum, number;         // of an artificial neuron
+};
+inline constexpr double fine_step = 0.1;  // ms
+
 struct Experiments {
+  SameCurrent same;  // the opening
   // a: the membrane before each of 100 steps, in double precision
   std::vector<double> passive;
   Recording resting;              // b

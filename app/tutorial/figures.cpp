@@ -157,6 +157,56 @@ plot::Figure spikes_in_and_out(std::string title, const std::vector<Column>& col
   return figure;
 }
 
+/// One current into three neurons, side by side: the current, what the neuron holds, what leaves it.
+plot::Figure same_current(const SameCurrent& same) {
+  const Range time{0, fine_step * static_cast<double>(same.current.size())};
+  std::vector<double> ends, begins;  // of the steps
+  for (std::size_t n = 0; n < same.current.size(); ++n) {
+    begins.push_back(fine_step * static_cast<double>(n));
+    ends.push_back(fine_step * static_cast<double>(n + 1));
+  }
+  const auto over = [](const std::vector<double>& x, const std::vector<float>& y,
+                       Panel& panel, plot::LineStyle style) {
+    const std::vector<double> values(y.begin(), y.end());
+    panel.line(std::span(x), std::span(values), std::move(style));
+  };
+  plot::Figure figure{.title = "The same current into three neurons",
+                      .rows = {{.height = 0.6}, {}, {.height = 0.6}},
+                      .width = 980,
+                      .height = 540};
+  const auto column = [&](std::string title, Panel inside, Panel leaves) {
+    Panel current{.title = std::move(title), .x_range = time, .y_range = Range{0, 18}};
+    if (figure.rows[0].panels.empty()) current.y_label = "uA/cm2";
+    over(begins, same.current, current, current_look());
+    inside.x_range = leaves.x_range = time;
+    leaves.x_label = time_label;
+    figure.rows[0].panels.push_back(std::move(current));
+    figure.rows[1].panels.push_back(std::move(inside));
+    figure.rows[2].panels.push_back(std::move(leaves));
+  };
+  const auto spikes = [&](const std::vector<float>& spk) {
+    Panel panel{.y_label = "spikes", .y_range = Range{-0.6, 0.6}, .y_tics = false};
+    std::vector<double> times;
+    for (std::size_t n = 0; n < spk.size(); ++n)
+      if (spk[n] != 0) times.push_back(ends[n]);
+    return panel.spikes(std::span<const double>(times));
+  };
+  Panel axon{.y_label = "membrane (mV)", .y_range = Range{-85, 50}};
+  over(ends, same.axon_mem, axon, {.colour = colour::blue, .width = 1.7});
+  column("Hodgkin and Huxley's axon", axon, spikes(same.axon_spk));
+  Panel lif{.y_label = "above rest (mV)", .y_range = Range{0, 17}};
+  over(ends, same.lif_mem, lif, {.colour = colour::blue, .width = 1.7});
+  lif.horizontal(15, {.colour = colour::red});
+  column("Leaky integrate-and-fire", lif, spikes(same.lif_spk));
+  Panel sum{.y_label = "weighted sum", .y_range = Range{-0.8, 1.2}};
+  over(begins, same.sum, sum, {.colour = colour::blue, .width = 1.7, .steps = true});
+  sum.horizontal(0, {.colour = colour::red});
+  Panel number{.y_label = "number", .y_range = Range{0, 1.2}};
+  over(begins, same.number, number, {.colour = colour::ink, .width = 1.7, .steps = true});
+  column("Artificial neuron", sum, number);
+  return figure;
+}
+
 }  // namespace
 
 std::vector<NamedFigure> figures(const Experiments& all) {
@@ -164,6 +214,7 @@ std::vector<NamedFigure> figures(const Experiments& all) {
   const auto add = [&](std::string name, plot::Figure figure) {
     list.push_back({std::move(name), std::move(figure)});
   };
+  add("0-same-current", same_current(all.same));
   add("a-passive-membrane", decay("A passive membrane, by hand", all.passive));
   add("b-resting", decay("Lapicque neuron without input",
                          {all.resting.mem.begin(), all.resting.mem.end()}));

@@ -48,6 +48,12 @@ std::string fill(const PageParts& parts, const std::string& what) {
       if (section.id == name) return table(section);
     }
   }
+  if (kind == "costs") {
+    for (const Section& section : parts.sections) {
+      if (section.id == name)
+        return page::grid(with_times(section.grid, parts.nanoseconds), "counts");
+    }
+  }
   if (what == "begin") return page::begin("The leaky integrate-and-fire neuron");
   if (what == "end") return std::string(page::end);
   if (what == "seed") return std::to_string(parts.seed);

@@ -16,6 +16,8 @@ struct PageParts {
   std::vector<Section> sections;  // the tables
   std::map<std::string, std::string>
       svg;  // figures by name; a missing one is said to be missing
+  std::vector<double> nanoseconds =
+      {};  // of the neurons in the opening, as measured_times gives them
   std::uint64_t seed = 0;
   std::size_t input_spikes = 0;
   std::string version;

@@ -1,5 +1,7 @@
 #include "app/tutorial/report.hpp"
 
+#include "app/tutorial/costs.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -134,7 +136,75 @@ Section firing_section(const Recording& recording) {
            value_at(recording.mem, 200)}};
 }
 
+/// "10.4, 24.6 ms": the ends of the steps that fired.
+std::string fine_times(const std::vector<float>& spk) {
+  std::vector<double> times;
+  for (std::size_t n = 0; n < spk.size(); ++n)
+    if (spk[n] != 0) times.push_back(fine_step * static_cast<double>(n + 1));
+  return list(std::span<const double>(times)) + (times.empty() ? "" : " ms");
+}
+
+/// "0 at 4, 0.2 at 8": the number that leaves, for each current.
+std::string numbers_by_current(const SameCurrent& same) {
+  std::string text;
+  for (std::size_t n = 0; n < same.current.size(); ++n) {
+    if (same.current[n] == 0 || (n > 0 && same.current[n] == same.current[n - 1]))
+      continue;
+    text += (text.empty() ? "" : ", ") +
+            formatted("%.4g", static_cast<double>(same.number[n])) + " at " +
+            seven(static_cast<double>(same.current[n]));
+  }
+  return text + " uA/cm2";
+}
+
+Section same_current_section(const SameCurrent& same) {
+  Section section{"0",
+                  "The same current into three neurons",
+                  {{"The axon's spikes", fine_times(same.axon_spk)},
+                   {"The integrate-and-fire neuron's", fine_times(same.lif_spk)},
+                   {"The artificial neuron's number", numbers_by_current(same)}},
+                  {{"in one step", "states", "+ and -", "times", "divided", "exp",
+                    "compared", "in all"}}};
+  for (const Cost& cost : costs()) {
+    const Operations& o = cost.operations;
+    section.grid.push_back({cost.neuron});
+    for (const int number : {cost.states, o.additions, o.multiplications, o.divisions,
+                             o.exponentials, o.comparisons, o.total()}) {
+      section.grid.back().push_back(std::to_string(number));
+    }
+  }
+  return section;
+}
+
+std::string aligned(const std::vector<std::vector<std::string>>& grid) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : grid) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t k = 0; k < row.size(); ++k)
+      widths[k] = std::max(widths[k], row[k].size());
+  }
+  std::string text;
+  for (const auto& row : grid) {
+    text += "  ";
+    for (std::size_t k = 0; k < row.size(); ++k) {
+      const std::string space(widths[k] - row[k].size(), ' ');
+      text += k == 0 ? " " + row[k] + space : "  " + space + row[k];
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 }  // namespace
+
+std::vector<std::vector<std::string>> with_times(
+    std::vector<std::vector<std::string>> grid, const std::vector<double>& nanoseconds) {
+  for (std::size_t row = 0; row < grid.size() && row <= nanoseconds.size(); ++row)
+    grid[row].push_back(row == 0 ? "ns"
+                                 : formatted(nanoseconds[row - 1] < 10 ? "%.2g" : "%.0f",
+                                             nanoseconds[row - 1]));
+  return grid;
+}
 
 std::vector<Section> report(const Experiments& all) {
   const float input = all.step_current.input.back(),
@@ -144,6 +214,7 @@ std::vector<Section> report(const Experiments& all) {
         std::count_if(r.input.begin(), r.input.end(), [](float x) { return x != 0; }));
   };
   return {
+      same_current_section(all.same),
       {"a",
        "The passive membrane, by hand",
        {circuit({5e7, 1e-10}), values(all.passive, 0, 5), value_at(all.passive, 10),
@@ -210,6 +281,7 @@ std::string to_text(const std::vector<Section>& sections, std::uint64_t seed) {
     text += "\n" + section.id + ". " + section.title + "\n";
     for (const Row& row : section.rows)
       text += "   " + row.quantity + ": " + row.value + "\n";
+    text += aligned(section.grid);
   }
   return text;
 }

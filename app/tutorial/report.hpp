@@ -16,12 +16,18 @@ struct Row {
 };
 
 struct Section {
-  std::string id;  // a, b, c, d, e, f, g, h, i, j, k
+  std::string id;  // 0, a, b, c, d, e, f, g, h, i, j, k
   std::string title;
   std::vector<Row> rows;
+  std::vector<std::vector<std::string>> grid =
+      {};  // more than two columns; the first row is the head
 };
 
 [[nodiscard]] std::vector<Section> report(const Experiments& all);
+
+/// The grid of the opening with one more column: how long each took on this machine, in nanoseconds.
+[[nodiscard]] std::vector<std::vector<std::string>> with_times(
+    std::vector<std::vector<std::string>> grid, const std::vector<double>& nanoseconds);
 
 /// The report as text. The seed stands in its first line.
 [[nodiscard]] std::string to_text(const std::vector<Section>& sections,

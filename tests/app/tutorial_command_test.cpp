@@ -76,7 +76,7 @@ TEST_F(TutorialCommand, MakesThePageAndTheFigures) {
     svg += name.ends_with(".svg");
     png += name.ends_with(".png");
   }
-  EXPECT_EQ(svg, 18U);
+  EXPECT_EQ(svg, 19U);
   EXPECT_EQ(png, svg);
   EXPECT_EQ(made.size(), svg + png + 1) << "nothing unfinished is left";
   const std::string page = contents(work() / "tutorial-2" / "index.html");
@@ -87,6 +87,11 @@ TEST_F(TutorialCommand, MakesThePageAndTheFigures) {
   for (std::size_t at = page.find("viewBox"); at != std::string::npos; at = page.find("viewBox", at + 1))
     ++drawings;
   EXPECT_EQ(drawings, svg + 1);  // and the circuit
+  // The opening comes first, and its times are on the page alone: what is printed is the same in every run.
+  EXPECT_LT(page.find("<h2 id=\"0\">"), page.find("<h2 id=\"a\">"));
+  EXPECT_TRUE(made.contains("0-same-current.svg"));
+  EXPECT_NE(page.find("<th>ns</th>"), std::string::npos);
+  EXPECT_EQ(result.out.find(" ns\n"), std::string::npos);
 }
 
 TEST_F(TutorialCommand, SameSeedSameNumbers) {

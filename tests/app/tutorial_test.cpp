@@ -14,10 +14,15 @@
 #include <vector>
 
 #include "app/page/page.hpp"
+#include "app/tutorial/costs.hpp"
 #include "app/tutorial/experiments.hpp"
 #include "app/tutorial/figures.hpp"
 #include "app/tutorial/page.hpp"
 #include "app/tutorial/report.hpp"
+#include "rheo/neurons/hodgkin_huxley.hpp"
+#include "rheo/nn/neurons.hpp"
+
+#include <torch/types.h>
 
 namespace {
 
@@ -71,6 +76,119 @@ Times every(int interval, int first, int last) {
   Times times;
   for (int t = first; t <= last; t += interval) times.push_back(t);
   return times;
+}
+
+/// Spikes in the milliseconds from `begin` to `end`.
+std::size_t between(const std::vector<float>& spk, double begin, double end) {
+  std::size_t count = 0;
+  for (std::size_t n = 0; n < spk.size(); ++n) {
+    const double at = fine_step * static_cast<double>(n + 1);
+    count += spk[n] != 0 && at > begin && at <= end ? 1 : 0;
+  }
+  return count;
+}
+
+TEST(Tutorial2, TheOpeningGivesTheSameCurrentToAllThree) {
+  const SameCurrent& same = experiments().same;
+  ASSERT_EQ(same.current.size(), 1200U);
+  for (const auto* trace :
+       {&same.axon_mem, &same.axon_spk, &same.lif_mem, &same.lif_spk, &same.sum, &same.number})
+    ASSERT_EQ(trace->size(), 1200U);
+  // A current that is too weak to keep the axon firing makes it fire once, where it sets in. The other waits.
+  EXPECT_EQ(between(same.axon_spk, 0, 10), 0U);
+  EXPECT_EQ(between(same.axon_spk, 10, 40), 1U);
+  EXPECT_EQ(between(same.lif_spk, 10, 40), 0U);
+  // Twice the current is hardly more to the axon, and much more to the leaky neuron.
+  const auto axon_8 = between(same.axon_spk, 40, 70), axon_16 = between(same.axon_spk, 70, 100);
+  const auto lif_8 = between(same.lif_spk, 40, 70), lif_16 = between(same.lif_spk, 70, 100);
+  EXPECT_GE(axon_8, 2U);
+  EXPECT_LE(axon_16, axon_8 + 1);
+  EXPECT_GE(lif_16, 2 * lif_8);
+  EXPECT_EQ(between(same.axon_spk, 104, 120) + between(same.lif_spk, 101, 120), 0U);
+  // The spike has a height of its own in the axon, the threshold's in the other.
+  EXPECT_GT(*std::max_element(same.axon_mem.begin(), same.axon_mem.end()), 20);
+  EXPECT_LT(*std::max_element(same.lif_mem.begin(), same.lif_mem.end()), 16);
+  for (std::size_t n = 0; n < same.current.size(); ++n) {
+    ASSERT_FLOAT_EQ(same.sum[n], 0.1F * same.current[n] - 0.6F);
+    ASSERT_EQ(same.number[n], std::max(same.sum[n], 0.0F));
+  }
+}
+
+// A leaky membrane from 0: it reaches the threshold after tau ln(R I / (R I - threshold)), here in steps of 0.1 ms.
+TEST(Tutorial2, TheOpeningsLeakyNeuronKeepsItsFormula) {
+  const SameCurrent& same = experiments().same;
+  std::vector<double> times;
+  for (std::size_t n = 700; n < 1000; ++n)
+    if (same.lif_spk[n] != 0) times.push_back(fine_step * static_cast<double>(n));
+  ASSERT_GE(times.size(), 3U);
+  const double interval = (times.back() - times.front()) / static_cast<double>(times.size() - 1);
+  EXPECT_NEAR(interval, 9.6 * std::log(2.4 * 16 / (2.4 * 16 - 15)), 0.1);
+}
+
+// By hand, from the equations. In each of the axon's four sub-steps: opening rate, closing rate and update of a gate
+// take 7 sums, 7 products and 3 exponentials, and n and m 3 quotients, h 2; conductances, drive and membrane take 8 sums,
+// 17 products, a quotient and an exponential. After them it compares twice, for the spike and for where it came from.
+TEST(Tutorial2, TheStepsAreCountedAsByHand) {
+  const auto all = costs();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].states, 4);
+  EXPECT_EQ(all[0].operations, (Operations{.additions = 4 * (3 * 7 + 8) + 1,
+                                           .multiplications = 4 * (3 * 7 + 17) + 2,
+                                           .divisions = 4 * (3 + 3 + 2 + 1),
+                                           .exponentials = 4 * (3 * 3 + 1),
+                                           .comparisons = 2}));
+  EXPECT_EQ(all[1].states, 1);
+  EXPECT_EQ(all[1].operations, (Operations{.additions = 2, .multiplications = 4, .comparisons = 2}));
+  EXPECT_EQ(all[2].states, 0);
+  EXPECT_EQ(all[2].operations, (Operations{.additions = 1, .multiplications = 1, .comparisons = 1}));
+  EXPECT_EQ(all[2].operations.total(), 3);
+}
+
+// What is counted is what the neuron computes.
+TEST(Tutorial2, CountedNumbersGiveTheNeuronsMembrane) {
+  using Axon = rheo::neurons::HodgkinHuxley;
+  rheo::nn::HodgkinHuxley module({.time_step = 0.1});
+  module->to(torch::kDouble);
+  const auto numbers = module->constants();
+  const auto constants = Axon::make_constants(
+      [&](auto i) { return Counted(numbers[std::size_t{i.value}].second.template item<double>()); });
+  const double rest[] = {0.31767691406071, 0.05293248525724, 0.59612075350846, -65};
+  auto state = Axon::make_state([&](auto i) { return Counted(rest[i.value]); });
+  struct None {};
+  const rheo::Rule<Counted, Counted, Counted, None, rheo::ResetForm::delayed_subtract> rule{
+      -20, 1, {0, 0, 0, 0}, {}};
+  const auto x = torch::full({300, 1}, 10.0, torch::kDouble);
+  const auto recorded = module->record(x);
+  for (std::int64_t t = 0; t < 300; ++t) {
+    const auto stepped = Axon::step(state, Counted(10), constants, rule);
+    state = stepped.state;
+    ASSERT_NEAR(state.mem.value(), recorded.mem[t].item<double>(), 1e-6) << t;
+    ASSERT_EQ(stepped.spk.value(), recorded.spk[t].item<double>()) << t;
+  }
+  EXPECT_GT(recorded.spk.sum().item<double>(), 1);
+}
+
+TEST(Tutorial2, CountingStartsFromNothingAndNests) {
+  const Counted a = 2;
+  const Operations outer = count([&] {
+    (void)(a + a);
+    EXPECT_EQ(count([&] { (void)(a * a); }), Operations{.multiplications = 1});
+    (void)(1 / a);
+  });
+  EXPECT_EQ(outer, (Operations{.additions = 1, .divisions = 1}));
+}
+
+TEST(Tutorial2, TimesAreMeasured) {
+  const auto times = measured_times();
+  ASSERT_EQ(times.size(), 3U);
+  for (const double nanoseconds : times) {
+    EXPECT_GT(nanoseconds, 0);
+    EXPECT_LT(nanoseconds, 1e6);
+  }
+  EXPECT_GT(times[0], times[1]);
+  const auto grid = with_times({{"head"}, {"a"}, {"b"}, {"c"}}, {123.4, 0.56, 7});
+  EXPECT_EQ(grid,
+            (std::vector<std::vector<std::string>>{{"head", "ns"}, {"a", "123"}, {"b", "0.56"}, {"c", "7"}}));
 }
 
 TEST(Tutorial2, A_EulerMembrane) {
@@ -236,15 +354,20 @@ TEST(Tutorial2, TheReportSaysTheNumbers) {
         "Membrane potential time constant: 0.025s\n", "spk[105] to spk[114]: 0 0 0 0 1 0 0 0 0 0\n",
         "Spike times at 0.3 A (6): 37, 64, 92, 119, 147, 174\n",
         "U[0] to U[5]: 0.9, 0.72, 0.576, 0.4608, 0.36864, 0.294912 V\n", "Input spikes: 87 in 200 steps\n",
-        "Without reset: spike flag set: steps 109 to 199 (91)\n"}) {
+        "Without reset: spike flag set: steps 109 to 199 (91)\n", "0. The same current into three neurons\n",
+        "The artificial neuron's number: 0 at 4, 0.2 at 8, 1 at 16 uA/cm2\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
   }
 }
 
 /// A page whose figures are stand-ins, so that this needs no gnuplot.
 PageParts parts() {
-  PageParts made{
-      .sections = report(experiments()), .svg = {}, .seed = 5, .input_spikes = 87, .version = "1.2.3"};
+  PageParts made{.sections = report(experiments()),
+                 .svg = {},
+                 .nanoseconds = {31, 0.5, 0.4},
+                 .seed = 5,
+                 .input_spikes = 87,
+                 .version = "1.2.3"};
   for (const NamedFigure& figure : figures(experiments())) {
     made.svg[figure.name] = "<?xml version=\"1.0\"?>\n<svg><title>" + figure.name + "</title></svg>";
   }
@@ -266,7 +389,7 @@ TEST(Tutorial2, ThePageHoldsEveryFigureTableAndTheCodeThatRan) {
       }
     }
   }
-  for (const char* kind : {"{{figure", "{{table", "{{code", "{{seed", "{{version"}) {
+  for (const char* kind : {"{{figure", "{{table", "{{costs", "{{code", "{{seed", "{{version"}) {
     EXPECT_EQ(html.find(kind), std::string::npos) << kind;
   }
   EXPECT_EQ(html.find("<?xml"), std::string::npos);
@@ -275,6 +398,10 @@ TEST(Tutorial2, ThePageHoldsEveryFigureTableAndTheCodeThatRan) {
             std::string::npos);
   EXPECT_NE(html.find("std::vector&lt;double&gt; passive_membrane() {"), std::string::npos);
   EXPECT_NE(html.find("Rheobase 1.2.3"), std::string::npos);
+  // The opening: the axon's step in numbers, and how long it took.
+  EXPECT_NE(html.find("SameCurrent same_current() {"), std::string::npos);
+  EXPECT_NE(html.find("<td>117</td><td>154</td><td>36</td><td>40</td><td>2</td><td>349</td><td>31</td>"),
+            std::string::npos);
 }
 
 TEST(Tutorial2, ThePageNeedsNothingBesideIt) {
