@@ -36,7 +36,9 @@ struct AdEx {
       .threshold = 20,
       .surrogate_scale = 10,
       .drive = {0, 15000},
-      .elsewhere = "NEST: aeif_psc_delta; PyNN: EIF_cond_exp_isfa_ista",
+      .elsewhere =
+          "Norse: LIFAdExCell, which filters its input first; Brian 2: aEIF; NEST: aeif_psc_delta; PyNN: "
+          "EIF_cond_exp_isfa_ista",
   };
 
   template <class T>

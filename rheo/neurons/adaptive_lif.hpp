@@ -28,7 +28,7 @@ struct AdaptiveLIF {
       // Whether the last step fired is read off the stored membrane.
       .refuses = {"reset_delay"},
       .drive = {-10, 30},
-      .elsewhere = "Norse: LSNNCell",
+      .elsewhere = "Norse: LSNNCell, which filters its input first; Brian 2: example adaptive_threshold",
   };
 
   template <class T>

@@ -28,6 +28,7 @@ struct Alpha {
       .reset = Reset::zero,
       // The membrane follows from the currents alone: a reset of it within the step would leave no trace.
       .refuses = {"reset_delay"},
+      .elsewhere = "snnTorch: Alpha",
   };
 
   template <class T>

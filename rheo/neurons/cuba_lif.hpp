@@ -30,7 +30,9 @@ struct CubaLIF {
       .states = {{"syn", "1", "synaptic current", {-1, 20}}, {"mem", "1", "membrane potential"}},
       .modes = {{"integration", {"exact", "euler"}, "how current and membrane follow over a step"}},
       .drive = {-5, 20},
-      .elsewhere = "NIR: CubaLIF; snnTorch: Synaptic; Norse: LIFCell",
+      .elsewhere =
+          "NIR: CubaLIF; snnTorch: Synaptic; SpikingJelly: CUBALIFNode; Norse: LIFCell; Brian 2: example "
+          "CUBA",
   };
   enum Integration { exact, euler };
 

@@ -21,6 +21,7 @@ struct DeltaLeaky {
       .reset = Reset::none,
       .refuses = {"threshold", "learn_threshold", "reset_mechanism", "reset_delay", "inhibition",
                   "state_quant"},
+      .elsewhere = "snnTorch: DeltaLeaky",
   };
 
   template <class T>

@@ -31,7 +31,7 @@ struct ExponentialIF {
       .threshold = -30,
       .surrogate_scale = 10,
       .drive = {0, 60},
-      .elsewhere = "SpikingJelly: EIFNode",
+      .elsewhere = "SpikingJelly: EIFNode; Norse: LIFExCell, which filters its input first; Brian 2: exp_IF",
   };
 
   template <class T>

@@ -41,7 +41,7 @@ struct HodgkinHuxley {
       .threshold = -20,
       .surrogate_scale = 10,
       .drive = {-20, 80},
-      .elsewhere = "NEURON: hh; NEST: hh_psc_alpha",
+      .elsewhere = "Brian 2: example hodgkin_huxley_1952; NEURON: hh; NEST: hh_psc_alpha",
   };
   static constexpr int sub_steps = 4;
 

@@ -19,7 +19,7 @@ struct IF {
       .brief = "integrate-and-fire without a leak",
       .params = {{"gain", 1.0, Domain::any, "1", "what a unit of input adds to the membrane"}},
       .states = {{"mem", "1", "membrane potential"}},
-      .elsewhere = "NIR: IF; SpikingJelly: IFNode; Norse: IAFCell",
+      .elsewhere = "NIR: IF; SpikingJelly: IFNode; Norse: IAFCell; Brian 2: perfect_IF",
   };
 
   template <class T>

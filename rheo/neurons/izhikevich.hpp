@@ -60,7 +60,8 @@ struct Izhikevich {
       .threshold = 30,
       .surrogate_scale = 10,
       .drive = {-20, 100},
-      .elsewhere = "SpikingJelly: IzhikevichNode; NEST: izhikevich; Norse: IzhikevichCell",
+      .elsewhere =
+          "SpikingJelly: IzhikevichNode; Norse: IzhikevichCell; Brian 2: Izhikevich; NEST: izhikevich",
   };
   enum Pattern { class_1 = 13, integrator = 18, accommodation = 24 };
 

@@ -24,6 +24,8 @@ struct Lapicque {
       .states = {{"mem", "V", "membrane potential"}},
       .modes = {{"integration", {"euler", "exact"}, "how the decay of a step follows from R C"}},
       .input_unit = "A",
+      .elsewhere =
+          "snnTorch: Lapicque; NIR: LIF; SpikingJelly: LIFNode; Norse: LIFBoxCell; Brian 2: leaky_IF",
   };
   enum Integration { euler, exact };
 

@@ -19,6 +19,7 @@ struct Leaky {
       .brief = "first-order leaky integrate-and-fire",
       .params = {{"beta", 0.9, Domain::unit_interval, "1", "decay of the membrane per step"}},
       .states = {{"mem", "1", "membrane potential"}},
+      .elsewhere = "snnTorch: Leaky; NIR: LIF; SpikingJelly: LIFNode with decay_input = False",
   };
 
   template <class T>

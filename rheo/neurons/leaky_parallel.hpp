@@ -18,6 +18,7 @@ struct LeakyParallel {
       .states = {{"mem", "1", "membrane potential, never negative"}},
       .reset = Reset::none,
       .refuses = {"reset_mechanism", "reset_delay"},
+      .elsewhere = "snnTorch: LeakyParallel",
   };
 
   template <class T>

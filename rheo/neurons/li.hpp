@@ -27,7 +27,8 @@ struct LI {
       .refuses = {"threshold", "learn_threshold", "reset_mechanism", "reset_delay", "spike_grad",
                   "surrogate_disable", "inhibition", "learn_slope"},
       .fires = false,
-      .elsewhere = "NIR: LI; Norse: LICell; snnTorch: Leaky without a reset",
+      .elsewhere =
+          "NIR: LI; SpikingJelly: NonSpikingLIFNode; Norse: LIBoxCell; snnTorch: Leaky without a reset",
   };
   enum Integration { exact, euler };
 

@@ -31,7 +31,7 @@ struct QuadraticIF {
       .threshold = 30,
       .surrogate_scale = 10,
       .drive = {0, 80},
-      .elsewhere = "SpikingJelly: QIFNode",
+      .elsewhere = "SpikingJelly: QIFNode; Brian 2: quadratic_IF",
   };
 
   template <class T>

@@ -20,6 +20,7 @@ struct RLeaky {
       .params = {{"beta", 0.9, Domain::unit_interval, "1", "decay of the membrane per step"},
                  {"V", 1.0, Domain::any, "1", "weight of the neuron's own last spike"}},
       .states = {{"spk", "1", "last spike, graded"}, {"mem", "1", "membrane potential"}},
+      .elsewhere = "snnTorch: RLeaky",
   };
 
   template <class T>

@@ -24,6 +24,7 @@ struct RSynaptic {
       .states = {{"spk", "1", "last spike, graded"},
                  {"syn", "1", "synaptic current"},
                  {"mem", "1", "membrane potential"}},
+      .elsewhere = "snnTorch: RSynaptic",
   };
 
   template <class T>

@@ -20,6 +20,7 @@ struct StateLeaky {
       .states = {{"mem", "1", "leaky sum of the input"}},
       .reset = Reset::none,
       .refuses = {"reset_mechanism", "reset_delay"},
+      .elsewhere = "snnTorch: StateLeaky",
   };
 
   /// tau from beta, or beta from tau where that was given.

@@ -21,6 +21,7 @@ struct Synaptic {
       .params = {{"alpha", 0.9, Domain::unit_interval, "1", "decay of the synaptic current per step"},
                  {"beta", 0.8, Domain::unit_interval, "1", "decay of the membrane per step"}},
       .states = {{"syn", "1", "synaptic current"}, {"mem", "1", "membrane potential"}},
+      .elsewhere = "snnTorch: Synaptic; NIR: CubaLIF; SpikingJelly: CUBALIFNode",
   };
 
   template <class T>
