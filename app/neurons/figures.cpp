@@ -14,7 +14,7 @@ using plot::Panel;
 using plot::Range;
 namespace colour = plot::colour;
 
-constexpr int pulse_width = 540, curve_width = 360;
+constexpr int pulse_width = 540, curve_width = 400;
 constexpr double thinned = 1.5e-3;  // of the panel: a fraction of a pixel
 
 /// States beside the membrane.
