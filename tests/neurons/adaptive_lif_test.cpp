@@ -1,4 +1,4 @@
-// AdaptiveLIF against a plain loop, its adaptation, central differences.
+// AdaptiveLIF against a plain loop, its intervals in closed form, its adaptation, central differences.
 #include "rheo/neurons/adaptive_lif.hpp"
 
 #include <gtest/gtest.h>
@@ -38,23 +38,50 @@ TEST(AdaptiveLIF, EqualsThePlainLoop) {
   EXPECT_GT(spikes, 1000U);
 }
 
-// On a constant current the intervals grow to a limit, where every spike makes up for what the threshold lost since the
-// last: with interval n the threshold just before a spike is 1 + beta (1 - rho) rho^(n-1) / (1 - rho^n).
+// Without adaptation it is Lapicque's neuron, exact for a constant input: from its reset to zero, which takes a step, the
+// membrane passes the threshold after tau_mem ln(I / (I - threshold)).
+TEST(AdaptiveLIF, InterspikeIntervalIsLapicquesFormula) {
+  const double tau_mem = 20, threshold = 0.8;
+  for (const double dt : {0.01, 1.0, 3.1}) {
+    for (const double drive : {1.05, 1.5, 4.0}) {
+      const double current = drive * threshold;
+      const double interval = tau_mem * std::log(current / (current - threshold));
+      const std::vector<double> x(static_cast<std::size_t>(6 * interval / dt) + 20, current);
+      const auto steps = spike_steps(
+          walk<AdaptiveLIF>(constants(tau_mem, 200, 0, dt), x, {0, 0}, threshold, 1, {rheo::Reset::zero})
+              .spk);
+      ASSERT_GE(steps.size(), 4U);
+      for (std::size_t k = 1; k < steps.size(); ++k) {
+        ASSERT_EQ(steps[k] - steps[k - 1], static_cast<int>(interval / dt) + 2) << dt << ' ' << drive;
+      }
+    }
+  }
+}
+
+// On a constant current I the intervals grow to a limit of n steps, where a spike makes up for what the threshold lost since
+// the one before: I (1 - alpha^(n-1)) = 1 + beta (1 - rho) rho^(n-1) / (1 - rho^n), with a reset to zero.
 TEST(AdaptiveLIF, IntervalsGrowToTheirLimit) {
-  const auto c = constants(20, 200, 1.8, 1);
-  const auto out = walk<AdaptiveLIF>(c, std::vector<double>(5000, 3), {0, 0}, 1, 1, {});
+  const double tau_mem = 20, tau_adapt = 200, beta = 1.8, dt = 0.1, current = 3;
+  const auto c = constants(tau_mem, tau_adapt, beta, dt);
+  const auto out =
+      walk<AdaptiveLIF>(c, std::vector<double>(60000, current), {0, 0}, 1, 1, {rheo::Reset::zero});
   const auto steps = spike_steps(out.spk);
-  ASSERT_GT(steps.size(), 100U);
-  const int first = steps[1] - steps[0], last = steps.back() - steps[steps.size() - 2];
-  EXPECT_LT(first, last);
-  // The mean rate r of spikes keeps A at r, and the membrane loses 1 + beta A per spike: r (1 + beta r) is the current.
-  const double rate = static_cast<double>(steps.size() - 50) / (steps.back() - steps[49]);
-  const double mean_a = [&] {
-    double sum = 0;
-    for (std::size_t t = 1000; t < 5000; ++t) sum += out.state[0][t];
-    return sum / 4000;
-  }();
-  EXPECT_NEAR(mean_a, rate, 0.01 * rate);
+  ASSERT_GT(steps.size(), 200U);
+  const auto above = [&](double n) {
+    return current * (1 - std::pow(c.alpha, n - 1)) - 1 -
+           beta * (1 - c.rho) * std::pow(c.rho, n - 1) / (1 - std::pow(c.rho, n));
+  };
+  double low = 2, high = 10000;
+  for (int k = 0; k < 100; ++k) (above((low + high) / 2) < 0 ? low : high) = (low + high) / 2;
+  const auto last = static_cast<double>(steps.back() - steps[steps.size() - 2]);
+  EXPECT_GE(last, low - 1);  // a step either way: intervals of two lengths may take turns
+  EXPECT_LE(last, low + 1);
+  EXPECT_LT(steps[1] - steps[0], last - 1);
+  // The adaptation is the mean rate of spikes.
+  double mean = 0;
+  for (auto t = steps[steps.size() - 51]; t < steps.back(); ++t)
+    mean += out.state[0][static_cast<std::size_t>(t)];
+  EXPECT_NEAR(mean, 50, 0.05);
 }
 
 // What the threshold gains with a spike: (1 - rho) beta.

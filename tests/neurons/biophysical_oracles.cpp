@@ -23,6 +23,18 @@ Run quadratic_if(const Quadratic& p, const std::vector<double>& x, double mem, c
   return run;
 }
 
+namespace {
+
+struct Slopes {
+  double mem, w;
+};
+Slopes adex_slopes(const Exponential& p, double mem, double w, double input) {
+  const double upstroke = p.g_L * p.Delta_T * std::exp(std::fmin((mem - p.V_T) / p.Delta_T, 20));
+  return {(-p.g_L * (mem - p.E_L) + upstroke - w + input) / p.C, (p.a * (mem - p.E_L) - w) / p.tau_w};
+}
+
+}  // namespace
+
 Run adex(const Exponential& p, const std::vector<double>& x, double w, double mem, const Common& c) {
   Run run;
   for (const double input : x) {
@@ -30,15 +42,31 @@ Run adex(const Exponential& p, const std::vector<double>& x, double w, double me
       mem = p.reset;
       w += p.b;
     }
-    const double upstroke = p.g_L * p.Delta_T * std::exp(std::fmin((mem - p.V_T) / p.Delta_T, 20));
-    const double mem_slope = (-p.g_L * (mem - p.E_L) + upstroke - w + input) / p.C;
-    const double w_slope = (p.a * (mem - p.E_L) - w) / p.tau_w;
-    mem += p.dt * mem_slope;
-    w += p.dt * w_slope;
+    const Slopes slope = adex_slopes(p, mem, w, input);
+    mem += p.dt * slope.mem;
+    w += p.dt * slope.w;
     keep(run, mem, c);
     run.adapt.push_back(w);
   }
   return run;
+}
+
+std::vector<double> adex_spike_times(const Exponential& p, double current, double ms) {
+  std::vector<double> times;
+  double mem = p.E_L, w = 0;
+  for (double t = 0; t < ms;) {
+    const Slopes begin = adex_slopes(p, mem, w, current);
+    const double h = std::fmin(0.01, 0.1 / std::fabs(begin.mem));
+    const Slopes middle = adex_slopes(p, mem + h / 2 * begin.mem, w + h / 2 * begin.w, current);
+    mem += h * middle.mem;
+    w += h * middle.w;
+    t += h;
+    if (mem <= 20) continue;
+    times.push_back(t);
+    mem = p.reset;
+    w += p.b;
+  }
+  return times;
 }
 
 Run izhikevich(const Simple& p, const std::vector<double>& x, double u, double v, const Common& c) {

@@ -1,7 +1,10 @@
-// CubaLIF against its differential equations solved numerically, the published discretisation, central differences.
+// CubaLIF against its differential equations solved numerically, the published discretisation, Lapicque's interval, the
+// postsynaptic potential, central differences.
 #include "rheo/neurons/cuba_lif.hpp"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "tests/neurons/trajectories.hpp"
 
@@ -63,6 +66,45 @@ TEST(CubaLIF, SteadyState) {
       EXPECT_NEAR(out.state[1].back(), 1.1, 1e-12);
     }
   }
+}
+
+// Once the current has settled the membrane goes to E = v_leak + R w_in X as Lapicque's does: from its reset to 0 it passes the
+// threshold after tau_mem ln(E / (E - threshold)), in the step that this falls into, however long the step is.
+TEST(CubaLIF, InterspikeIntervalIsLapicquesFormula) {
+  const double R = 3, v_leak = 0.25, w_in = 2, tau_mem = 2e-2, threshold = 0.8;
+  for (const double tau_syn : {5e-3, tau_mem}) {
+    for (const double dt : {1e-5, 1e-3, 3.1e-3}) {
+      for (const double drive : {1.05, 1.5, 4.0}) {
+        const double end = drive * threshold, x = (end - v_leak) / (R * w_in);
+        const double interval = tau_mem * std::log(end / (end - threshold));
+        const auto steps = static_cast<std::size_t>(5 * interval / dt) + 10;
+        const auto out = trajectory::walk<CubaLIF>(
+            CubaLIF::derive(raw({tau_syn, tau_mem, R, v_leak, w_in, dt, true})),
+            std::vector<double>(steps, x), {w_in * x, 0}, threshold, 1, {rheo::Reset::zero, false});
+        const auto fired = trajectory::spike_steps(out.spk);
+        ASSERT_GE(fired.size(), 4U);
+        for (std::size_t k = 1; k < fired.size(); ++k) {
+          ASSERT_EQ(fired[k] - fired[k - 1], static_cast<int>(interval / dt) + 1) << dt << ' ' << drive;
+        }
+      }
+    }
+  }
+}
+
+// What a unit of current leaves on the membrane, R tau_syn / (tau_mem - tau_syn) (exp(-t / tau_mem) - exp(-t / tau_syn)), is
+// highest at tau_mem tau_syn / (tau_mem - tau_syn) ln(tau_mem / tau_syn): Gerstner et al. 2014, Neuronal Dynamics, section 1.3.
+TEST(CubaLIF, PostsynapticPotential) {
+  const double tau_syn = 5e-3, tau_mem = 2e-2, R = 3, dt = 1e-4;
+  const auto c = CubaLIF::derive(raw({tau_syn, tau_mem, R, 0, 1, dt, true}));
+  const auto mem = trajectory::walk<CubaLIF>(c, std::vector<double>(1000, 0), {1, 0}, 10, 1, {}).state[1];
+  for (std::size_t k = 0; k < mem.size(); ++k) {
+    const double t = static_cast<double>(k + 1) * dt;
+    ASSERT_NEAR(mem[k], R * tau_syn / (tau_mem - tau_syn) * (std::exp(-t / tau_mem) - std::exp(-t / tau_syn)),
+                1e-13);
+  }
+  const auto top = std::max_element(mem.begin(), mem.end()) - mem.begin();
+  EXPECT_NEAR(static_cast<double>(top + 1) * dt,
+              tau_mem * tau_syn / (tau_mem - tau_syn) * std::log(tau_mem / tau_syn), dt);
 }
 
 TEST(CubaLIF, RestsAtItsLeak) {

@@ -101,6 +101,9 @@ struct Exponential {
 /// spike. Brette and Gerstner 2005, equations 1 to 3; without a and b, Fourcaud-Trocme et al. 2003. The exponent is at
 /// most 20.
 Run adex(const Exponential& p, const std::vector<double>& x, double w, double mem, const Common& common);
+/// When it fires under a constant current, from rest, with a threshold of 20: the same differential equations by the midpoint
+/// method, in steps of at most 0.01 ms and 0.1 mV.
+std::vector<double> adex_spike_times(const Exponential& p, double current, double ms);
 
 struct Simple {
   double a, b, c, d;

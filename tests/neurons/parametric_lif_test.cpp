@@ -1,4 +1,4 @@
-// ParametricLIF against a plain loop, tau through w, central differences.
+// ParametricLIF against a plain loop, its interval in closed form, tau through w, central differences.
 #include "rheo/neurons/parametric_lif.hpp"
 
 #include <gtest/gtest.h>
@@ -52,6 +52,23 @@ TEST(ParametricLIF, TauFollowsFromWAndBack) {
     EXPECT_LE(c.decay, 1);
     EXPECT_NEAR(c.gain, 1 / (1 + std::exp(-w)), 1e-15);
     EXPECT_NEAR(c.decay + c.gain, 1, 1e-15);
+  }
+}
+
+// n steps from 0 under a constant input X the membrane is X (1 - (1 - 1/tau)^n).
+TEST(ParametricLIF, InterspikeInterval) {
+  for (const double tau : {1.25, 2.0, 30.0}) {
+    for (const double x : {1.05, 1.5, 4.0}) {
+      const auto c = ParametricLIF::derive(from_tau(tau, ParametricLIF::yes));
+      const auto steps =
+          trajectory::spike_steps(trajectory::walk<ParametricLIF>(c, std::vector<double>(1000, x), {0}, 1, 1,
+                                                                  {rheo::Reset::zero, false})
+                                      .spk);
+      const int interval = static_cast<int>(std::log(1 - 1 / x) / std::log(1 - 1 / tau)) + 1;
+      ASSERT_EQ(steps.size(), static_cast<std::size_t>(1000 / interval)) << tau << ' ' << x;
+      for (std::size_t k = 1; k < steps.size(); ++k)
+        ASSERT_EQ(steps[k] - steps[k - 1], interval) << tau << ' ' << x;
+    }
   }
 }
 

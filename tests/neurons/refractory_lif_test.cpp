@@ -1,4 +1,4 @@
-// RefractoryLIF against a plain loop, its fastest rate, central differences.
+// RefractoryLIF against a plain loop, its interval in closed form, its fastest rate, central differences.
 #include "rheo/neurons/refractory_lif.hpp"
 
 #include <gtest/gtest.h>
@@ -48,6 +48,24 @@ TEST(RefractoryLIF, FastestRate) {
     const auto out = walk<RefractoryLIF>(constants(0.9, refractory), std::vector<double>(600, 100), {0, 0}, 1,
                                          1, {rheo::Reset::zero, true});
     EXPECT_EQ(spike_steps(out.spk).size(), 600U / (static_cast<unsigned>(refractory) + 1));
+  }
+}
+
+// The refractory period is added to what the membrane takes from 0 to the threshold, E (1 - beta^n) with E = x / (1 - beta):
+// Gerstner et al. 2014, Neuronal Dynamics, section 1.3.
+TEST(RefractoryLIF, InterspikeInterval) {
+  const double beta = 0.9;
+  for (const int refractory : {1, 2, 7}) {
+    for (const double end : {1.05, 1.5, 4.0}) {
+      const std::vector<double> x(500, end * (1 - beta));
+      const auto steps = spike_steps(
+          walk<RefractoryLIF>(constants(beta, refractory), x, {0, 0}, 1, 1, {rheo::Reset::zero, true}).spk);
+      ASSERT_GE(steps.size(), 4U);
+      const int rise = static_cast<int>(std::log(1 - 1 / end) / std::log(beta)) + 1;
+      for (std::size_t k = 1; k < steps.size(); ++k) {
+        ASSERT_EQ(steps[k] - steps[k - 1], refractory + rise) << refractory << ' ' << end;
+      }
+    }
   }
 }
 

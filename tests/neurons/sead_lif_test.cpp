@@ -1,4 +1,4 @@
-// SEAdLIF against a plain loop, its oscillation, its limits of stability, central differences.
+// SEAdLIF against a plain loop, Lapicque's interval, its oscillation, its limits of stability, central differences.
 #include "rheo/neurons/sead_lif.hpp"
 
 #include <gtest/gtest.h>
@@ -51,6 +51,24 @@ TEST(SEAdLIF, OscillatesWithTheModulusOfItsDecays) {
                 1e-13);
   }
   EXPECT_LT(std::fabs(half_sum), modulus);  // it does oscillate
+}
+
+// Without adaptation it is Lapicque's neuron, exact for a constant input: tau_mem ln(I / (I - threshold)) between spikes.
+TEST(SEAdLIF, InterspikeIntervalIsLapicquesFormula) {
+  const double tau_mem = 15, threshold = 0.8;
+  for (const double dt : {0.01, 1.0, 3.1}) {
+    for (const double drive : {1.05, 1.5, 4.0}) {
+      const double current = drive * threshold;
+      const double interval = tau_mem * std::log(current / (current - threshold));
+      const std::vector<double> x(static_cast<std::size_t>(5 * interval / dt) + 10, current);
+      const auto steps = spike_steps(
+          walk<SEAdLIF>(SEAdLIF::derive(Raw{tau_mem, 100, 0, 0, dt}), x, {0, 0}, threshold, 1, {}).spk);
+      ASSERT_GE(steps.size(), 4U);
+      for (std::size_t k = 1; k < steps.size(); ++k) {
+        ASSERT_EQ(steps[k] - steps[k - 1], static_cast<int>(interval / dt) + 1) << dt << ' ' << drive;
+      }
+    }
+  }
 }
 
 TEST(SEAdLIF, CouplingThatGrowsIsRefused) {
