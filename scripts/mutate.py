@@ -111,19 +111,15 @@ class Runner:
         return subprocess.run([self.options.compiler, *self.flags, *arguments], capture_output=True, text=True)
 
     def prepare(self):
-        """What every mutant shares: the oracles, and GoogleTest's header compiled once."""
+        """What every mutant shares: GoogleTest's header, compiled once."""
         self.build.mkdir(parents=True, exist_ok=True)
         # Under its own name beside the build's files: found by -include, and ignored where the compiler cannot use it.
         header = self.build / "shared.hpp"
         header.write_text("#include <gtest/gtest.h>\n#include <cmath>\n#include <string>\n#include <vector>\n")
         (self.build / "switches.hpp").write_text(SWITCHES)
-        sources = sorted(self.options.tests.glob("*oracles.cpp"))
-        self.oracles = [str(self.build / f"{s.stem}.o") for s in sources]
-        for arguments in (["-x", "c++-header", str(header), "-o", f"{header}.gch"],
-                          *(["-O1", "-c", f"-I{self.root}", str(s), "-o", o] for s, o in zip(sources, self.oracles))):
-            done = self.compile(arguments)
-            if done.returncode != 0:
-                sys.exit(f"mutate: cannot compile what the mutants share:\n{done.stderr}")
+        done = self.compile(["-x", "c++-header", str(header), "-o", f"{header}.gch"])
+        if done.returncode != 0:
+            sys.exit(f"mutate: cannot compile what the mutants share:\n{done.stderr}")
 
     def make(self, name, test, header, text, *options):
         """The test program with this text of the header; what the compiler says against it, or None."""
@@ -134,8 +130,8 @@ class Runner:
         done = self.compile([*options, f"-I{place}", f"-I{self.root}", "-c", str(self.root / test), "-o", str(place / "test.o")])
         if done.returncode != 0:
             return "compiler: " + next((l for l in done.stderr.splitlines() if "error" in l), "?")[-90:]
-        done = subprocess.run([self.options.compiler, str(place / "test.o"), *self.oracles,
-                               *self.options.link, "-lpthread", "-o", str(place / "test")], capture_output=True, text=True)
+        done = subprocess.run([self.options.compiler, str(place / "test.o"), *self.options.link, "-lpthread",
+                               "-o", str(place / "test")], capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"mutate: cannot link:\n{done.stderr}")
         return None

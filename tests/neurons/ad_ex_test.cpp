@@ -5,6 +5,22 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+const Registration kernels{{
+    .neuron = "AdEx",
+    .loops = {{{0.1 / 281, 30, -70.6, -50.4, 2, 0.1 / 144, 4, 80.5, -70.6},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run =
+                     adex({281, 30, -70.6, -50.4, 2, 144, 4, 80.5, -70.6, 0.1}, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.adapt, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::AdEx;

@@ -5,6 +5,42 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// V = alpha V + (1 - alpha) I - z B, B = b0 + beta b, b = rho b + (1 - rho) z, z = 1 where V > B. Bellec et al. 2018,
+/// section 2. Without a reset with the next step there is none.
+Run adaptive_lif(double tau_mem, double tau_adapt, double beta, double dt, const Numbers& x, double adapt,
+                 double mem, const Common& c) {
+  Run run;
+  const double alpha = std::exp(-dt / tau_mem), rho = std::exp(-dt / tau_adapt);
+  bool fired = mem > c.threshold + beta * adapt;
+  for (const double input : x) {
+    const double loss = c.threshold + beta * adapt;
+    adapt = rho * adapt + (fired ? 1 - rho : 0);
+    mem = alpha * mem + (1 - alpha) * input;
+    if (fired && c.delay && c.reset == Reset::subtract) mem -= loss;
+    if (fired && c.delay && c.reset == Reset::zero) mem = 0;
+    fired = mem > c.threshold + beta * adapt;
+    run.spk.push_back(fired ? c.graded : 0);
+    run.mem.push_back(mem);
+    run.adapt.push_back(adapt);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "AdaptiveLIF",
+    .loops = {{{std::exp(-0.75), std::exp(-0.25), 0.375},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = adaptive_lif(4, 12, 0.375, 3, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.adapt, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::AdaptiveLIF;

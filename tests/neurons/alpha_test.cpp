@@ -9,6 +9,51 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+struct AlphaRun : Run {
+  Numbers inh;  // the inhibitory current; the excitatory one is syn
+};
+/// The difference of two filtered inputs, scaled so that with a single input U is an alpha function. Rall 1967. Its
+/// resets act on the filtered inputs with the step after a spike; without delay the membrane alone is reset.
+AlphaRun alpha(double alpha, double beta, const Numbers& x, double exc, double inh, double mem,
+               const Common& c) {
+  AlphaRun run;
+  const double a = clamped(alpha), b = clamped(beta);
+  // ln b / (ln b - ln a)
+  const double tau = b == 0 ? 1 : 1 / (1 - std::log(a) / std::log(b));
+  for (const double input : x) {
+    const bool fired_before = c.delay && mem > c.threshold;
+    const double inh_before = inh;
+    exc = a * exc + input;
+    inh = b * inh - input;
+    double u = tau * (exc + inh);
+    if (fired_before && c.reset == Reset::zero) u = exc = inh = 0;
+    if (fired_before && c.reset == Reset::subtract) {
+      exc -= c.threshold;
+      inh = 0;
+      u += inh_before;
+    }
+    fire(u, c, mem, run);
+    run.syn.push_back(exc);
+    run.inh.push_back(inh);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "Alpha",
+    .loops = {{{0.75, 0.5, std::log(0.5) / (std::log(0.5) - std::log(0.75))},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = alpha(0.75, 0.5, x, s[0], s[1], s[2], c);
+                 return Traces{run.spk, {run.syn, run.inh, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::Reset;

@@ -8,6 +8,56 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+struct Cuba {
+  double tau_syn, tau_mem, R, v_leak, w_in, dt;
+  bool exact;
+};
+/// tau_syn dI/dt = w_in X - I, tau_mem dU/dt = v_leak - U + R I, by Runge and Kutta's fourth-order method in many small
+/// steps, or one Euler step of both. Pedersen et al. 2024, table 1.
+Run cuba_lif(const Cuba& p, const Numbers& x, double syn, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const auto syn_slope = [&](double i) { return (p.w_in * input - i) / p.tau_syn; };
+    const auto mem_slope = [&](double i, double u) { return (p.v_leak - u + p.R * i) / p.tau_mem; };
+    const double before = mem;
+    const int pieces = p.exact ? 400 : 1;
+    const double h = p.dt / pieces;
+    double i = syn, u = mem;
+    for (int k = 0; k < pieces; ++k) {
+      const double i1 = syn_slope(i), u1 = mem_slope(i, u);
+      if (!p.exact) {
+        i += h * i1;
+        u += h * u1;
+        continue;
+      }
+      const double i2 = syn_slope(i + h / 2 * i1), u2 = mem_slope(i + h / 2 * i1, u + h / 2 * u1);
+      const double i3 = syn_slope(i + h / 2 * i2), u3 = mem_slope(i + h / 2 * i2, u + h / 2 * u2);
+      const double i4 = syn_slope(i + h * i3), u4 = mem_slope(i + h * i3, u + h * u3);
+      i += h / 6 * (i1 + 2 * i2 + 2 * i3 + i4);
+      u += h / 6 * (u1 + 2 * u2 + 2 * u3 + u4);
+    }
+    syn = i;
+    fire(after_delayed_reset(u, before, c), c, mem, run);
+    run.syn.push_back(syn);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "CubaLIF",
+    .loops = {{{0.75, 1, 0.875, 0.25, 0, 0.015625},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = cuba_lif({4, 8, 2, 0.125, 4, 1, false}, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.syn, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::CubaLIF;

@@ -7,6 +7,38 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+struct DeltaRun : Run {
+  Numbers mem_prev;
+};
+/// U = beta U + X, a spike where |U - U before| > delta. Common: the graded factor alone.
+DeltaRun delta_leaky(double delta, double beta, const Numbers& x, double mem, double, const Common& c) {
+  DeltaRun run;
+  for (const double input : x) {
+    const double before = mem;
+    mem = beta * before + input;
+    const double change = mem > before ? mem - before : before - mem;
+    run.spk.push_back(change > delta ? c.graded : 0);
+    run.mem.push_back(mem);
+    run.mem_prev.push_back(before);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "DeltaLeaky",
+    .loops = {{{0.37, 0.75},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = delta_leaky(0.37, 0.75, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.mem, run.mem_prev}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::DeltaLeaky;

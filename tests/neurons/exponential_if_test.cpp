@@ -5,6 +5,21 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+const Registration kernels{{
+    .neuron = "ExponentialIF",
+    .loops = {{{0.01, -65, -59.9, 3.48, 10, -68},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = adex({1, 0.1, -65, -59.9, 3.48, 1, 0, 0, -68, 0.1}, x, 0, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::ExponentialIF;

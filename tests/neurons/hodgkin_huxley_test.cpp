@@ -7,6 +7,115 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+struct Axon {
+  double gNa = 120, gK = 36, gL = 0.3, ENa = 50, EK = -77, EL = -54.387, C = 1, dt = 0.1;
+  int pieces = 4;  // exponential Euler steps in dt
+};
+struct Gates {
+  double n, m, h, mem;
+};
+struct AxonRun : Run {
+  Numbers n, m, h;
+};
+
+/// y / (exp(y) - 1), 1 at 0.
+double rate_form(double y) { return y == 0 ? 1 : y / std::expm1(y); }
+
+struct Rates {
+  double a_n, b_n, a_m, b_m, a_h, b_h;
+};
+Rates rates(double v) {
+  return {0.1 * rate_form(-(v + 55) / 10), 0.125 * std::exp(-(v + 65) / 80),
+          rate_form(-(v + 40) / 10),       4 * std::exp(-(v + 65) / 18),
+          0.07 * std::exp(-(v + 65) / 20), 1 / (1 + std::exp(-(v + 35) / 10))};
+}
+
+double ionic(const Axon& p, const Gates& g) {
+  return p.gNa * std::pow(g.m, 3) * g.h * (g.mem - p.ENa) + p.gK * std::pow(g.n, 4) * (g.mem - p.EK) +
+         p.gL * (g.mem - p.EL);
+}
+
+Gates slope(const Axon& p, const Gates& g, double input) {
+  const Rates r = rates(g.mem);
+  return {r.a_n * (1 - g.n) - r.b_n * g.n, r.a_m * (1 - g.m) - r.b_m * g.m, r.a_h * (1 - g.h) - r.b_h * g.h,
+          (input - ionic(p, g)) / p.C};
+}
+
+Gates moved(const Gates& g, double by, const Gates& s) {
+  return {g.n + by * s.n, g.m + by * s.m, g.h + by * s.h, g.mem + by * s.mem};
+}
+
+template <class Step>
+AxonRun run_axon(const Axon& p, const Numbers& x, Gates g, const Common& c, Step step) {
+  AxonRun run;
+  for (const double input : x) {
+    const bool above = g.mem > c.threshold;
+    for (int k = 0; k < p.pieces; ++k) g = step(g, input);
+    run.spk.push_back(g.mem > c.threshold && !above ? c.graded : 0);
+    run.mem.push_back(g.mem);
+    run.n.push_back(g.n);
+    run.m.push_back(g.m);
+    run.h.push_back(g.h);
+  }
+  return run;
+}
+
+/// Hodgkin and Huxley 1952, equations 3 to 26, rest near -65 mV; a spike where the membrane passes the threshold upwards.
+AxonRun hodgkin_huxley(const Axon& p, const Numbers& x, const Gates& first, const Common& c) {
+  const double dt = p.dt / p.pieces;
+  return run_axon(p, x, first, c, [&](const Gates& g, double input) {
+    const Rates r = rates(g.mem);
+    const auto gate = [&](double y, double a, double b) {
+      const double end = a / (a + b);
+      return end + (y - end) * std::exp(-dt * (a + b));
+    };
+    Gates next{gate(g.n, r.a_n, r.b_n), gate(g.m, r.a_m, r.b_m), gate(g.h, r.a_h, r.b_h), g.mem};
+    const double conductance = p.gNa * std::pow(next.m, 3) * next.h + p.gK * std::pow(next.n, 4) + p.gL;
+    // What the membrane tends to with these gates held.
+    const double end = g.mem + (input - ionic(p, next)) / conductance;
+    next.mem = end + (g.mem - end) * std::exp(-dt * conductance / p.C);
+    return next;
+  });
+}
+
+/// The same differential equations by Runge and Kutta's fourth-order method, `pieces` steps in dt.
+AxonRun hodgkin_huxley_exact(const Axon& p, const Numbers& x, const Gates& first, const Common& c) {
+  const double dt = p.dt / p.pieces;
+  return run_axon(p, x, first, c, [&](const Gates& g, double input) {
+    const Gates k1 = slope(p, g, input);
+    const Gates k2 = slope(p, moved(g, dt / 2, k1), input);
+    const Gates k3 = slope(p, moved(g, dt / 2, k2), input);
+    const Gates k4 = slope(p, moved(g, dt, k3), input);
+    return moved(moved(moved(moved(g, dt / 6, k1), dt / 3, k2), dt / 3, k3), dt / 6, k4);
+  });
+}
+
+/// Where it rests: gates in equilibrium at the membrane where no current flows, by bisection.
+Gates resting_axon(const Axon& p) {
+  const auto at = [](double v) {
+    const Rates r = rates(v);
+    return Gates{r.a_n / (r.a_n + r.b_n), r.a_m / (r.a_m + r.b_m), r.a_h / (r.a_h + r.b_h), v};
+  };
+  double low = -75, high = -55;
+  for (int k = 0; k < 100; ++k) (ionic(p, at((low + high) / 2)) < 0 ? low : high) = (low + high) / 2;
+  return at(low);
+}
+
+const Registration kernels{{
+    .neuron = "HodgkinHuxley",
+    .loops = {{{120, 36, 0.3, 50, -77, -54.387, 1, 0.025},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = hodgkin_huxley({}, x, {s[0], s[1], s[2], s[3]}, c);
+                 return Traces{run.spk, {run.n, run.m, run.h, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::HodgkinHuxley;

@@ -5,6 +5,28 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// U = U + gain X - R threshold | (1 - R) (U + gain X). Lapicque 1907 without the leak.
+Run integrate_and_fire(double gain, const Numbers& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) fire(after_delayed_reset(gain * input + mem, mem, c), c, mem, run);
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "IF",
+    .loops = {{{0.625},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = integrate_and_fire(0.625, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::IF;

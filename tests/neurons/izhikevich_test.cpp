@@ -9,6 +9,43 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+struct Simple {
+  double a, b, c, d;
+  double slope = 5, offset = 140;
+  bool accommodates = false;  // du/dt = a b (v + 65)
+  double dt = 0.25;
+};
+/// The loop of Izhikevich's program for figure 1 of his 2004 paper.
+Run izhikevich(const Simple& p, const Numbers& x, double u, double v, const Common& c) {
+  Run run;
+  for (const double I : x) {
+    if (v > c.threshold) {
+      v = p.c;
+      u = u + p.d;
+    }
+    v = v + p.dt * (0.04 * v * v + p.slope * v + p.offset - u + I);
+    u = u + p.dt * (p.accommodates ? p.a * (p.b * (v + 65)) : p.a * (p.b * v - u));
+    keep(run, v, c);
+    run.adapt.push_back(u);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "Izhikevich",
+    .loops = {{{0.01, 2.25, 35, 0.25, 0.995, 0.001, 0, -65, 8},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = izhikevich({0.02, 0.2, -65, 8}, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.adapt, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::Izhikevich;

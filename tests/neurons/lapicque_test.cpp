@@ -10,6 +10,46 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// C dU/dt = -U / R + X by one Euler step of dt, or solved over dt with X held. Lapicque 1907; Gerstner and Kistler
+/// 2002, Spiking Neuron Models, section 4.1.
+Run lapicque(double R, double C, double dt, bool exact, const Numbers& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const bool fired_before = c.delay && mem > c.threshold;
+    double u = 0;
+    if (exact) {
+      const double steady = R * input;
+      u = steady + (mem - steady) * std::exp(-dt / (R * C));
+    } else {
+      u = mem + dt * (-mem / R + input) / C;
+    }
+    if (fired_before && c.reset == Reset::subtract) u -= c.threshold;
+    if (fired_before && c.reset == Reset::zero) u = 0;
+    fire(u, c, mem, run);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "Lapicque",  // R = 4, C = 2, dt = 1
+    .loops = {{{0.875, 0.5},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = lapicque(4, 2, 1, false, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }},
+              {{std::exp(-0.125), -4 * std::expm1(-0.125)},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = lapicque(4, 2, 1, true, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::Lapicque;

@@ -5,6 +5,32 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// U = max(0, beta U + X): spikes that change nothing.
+Run leaky_parallel(double beta, const Numbers& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const double u = input + beta * mem;
+    mem = u < 0 ? 0 : u;
+    keep(run, mem, c);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "LeakyParallel",
+    .loops = {{{0.75},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = leaky_parallel(0.75, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::LeakyParallel;

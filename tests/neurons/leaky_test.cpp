@@ -5,6 +5,46 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// U = beta U + X - R threshold | beta (1 - R) U + X | beta U + X. Eshraghian et al. 2023, "Training spiking neural
+/// networks using lessons from deep learning", section III.
+Run leaky(double beta, const Numbers& x, double mem, const Common& c) {
+  Run run;
+  if (beta < 0) beta = 0;
+  if (beta > 1) beta = 1;
+  for (const double input : x) {
+    const bool fired_before = c.delay && mem > c.threshold;
+    double u = 0;
+    if (fired_before && c.reset == Reset::zero) {
+      u = input;
+    } else {
+      u = beta * mem + input;
+    }
+    if (fired_before && c.reset == Reset::subtract) u -= c.threshold;
+    fire(u, c, mem, run);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "Leaky",
+    .loops = {{{0.875},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = leaky(0.875, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }},
+              {{0.0},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = leaky(0, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::Leaky;

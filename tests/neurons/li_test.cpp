@@ -5,6 +5,34 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// tau dU/dt = v_leak - U + R X, by its solution or one Euler step; what leaves is U. Pedersen et al. 2024, table 1.
+Run leaky_integrator(double tau, double R, double v_leak, double dt, bool exact, const Numbers& x, double mem,
+                     const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const double steady = v_leak + R * input;
+    mem += exact ? (steady - mem) * -std::expm1(-dt / tau) : (steady - mem) * dt / tau;
+    run.mem.push_back(mem);
+    run.spk.push_back(c.graded * mem);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "LI",
+    .loops = {{{0.75, 0.5, 0.125},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = leaky_integrator(4, 2, 0.5, 1, false, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::LI;

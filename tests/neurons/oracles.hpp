@@ -1,10 +1,25 @@
-// Plain double loops written from the papers' equations; they include no header of the library, so that an error in a
-// step cannot hide in them.
+// What the oracles share. An oracle is a plain double loop from a paper's equations, in the test of its neuron; neither
+// it nor this header uses anything of the library, so that an error in a step cannot hide in it. It is registered for
+// kernels_test.cpp:
+//
+//     const Registration kernels{{
+//         .neuron = "Leaky",
+//         .loops = {{{0.875},
+//                    [](const Numbers& x, const Numbers& s, const Common& c) {
+//                      const auto run = leaky(0.875, x, s[0], c);
+//                      return Traces{run.spk, {run.mem}};
+//                    }}},
+//     }};
 #pragma once
 
+#include <cmath>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace oracle {
+
+using Numbers = std::vector<double>;
 
 enum class Reset { subtract, zero, none };
 
@@ -15,123 +30,135 @@ struct Common {
   bool delay = true;  // the reset of a spike acts with the next step; false: within the step that fires
 };
 
-/// After every step, as far as the neuron has them. `inh`: Alpha's inhibitory current, whose excitatory one is `syn`;
-/// `adapt`: whatever slows a neuron down; n, m, h: Hodgkin and Huxley's gates.
+/// After every step; `adapt` is whatever slows a neuron down. A neuron with other states has a struct that adds them.
 struct Run {
-  std::vector<double> spk, mem, syn, inh, mem_prev, adapt, n, m, h;
+  Numbers spk, mem, syn, adapt;
 };
 
-/// U = beta U + X - R threshold | beta (1 - R) U + X | beta U + X. Eshraghian et al. 2023, "Training spiking neural
-/// networks using lessons from deep learning", section III.
-Run leaky(double beta, const std::vector<double>& x, double mem, const Common& common);
+// ---- for kernels_test.cpp ------------------------------------------------------------------------------------------
 
-/// C dU/dt = -U / R + X by one Euler step of dt, or solved over dt with X held. Lapicque 1907; Gerstner and Kistler
-/// 2002, Spiking Neuron Models, section 4.1.
-Run lapicque(double R, double C, double dt, bool exact, const std::vector<double>& x, double mem,
-             const Common& common);
-
-/// I = alpha I + X, U = beta U + I - R threshold | (1 - R) (beta U + I) | beta U + I. Eshraghian et al. 2023, appendix.
-Run synaptic(double alpha, double beta, const std::vector<double>& x, double syn, double mem,
-             const Common& common);
-
-/// The difference of two filtered inputs, scaled so that with a single input U is an alpha function. Rall 1967. Its
-/// resets act on the filtered inputs with the step after a spike; without delay the membrane alone is reset.
-Run alpha(double alpha, double beta, const std::vector<double>& x, double exc, double inh, double mem,
-          const Common& common);
-
-/// U = beta U + X, a spike where |U - U before| > delta. Common: the graded factor alone.
-Run delta_leaky(double delta, double beta, const std::vector<double>& x, double mem, double mem_prev,
-                const Common& common);
-
-/// leaky and synaptic with V times the last spike added to the input.
-Run rleaky(double beta, double V, const std::vector<double>& x, double spk, double mem, const Common& common);
-Run rsynaptic(double alpha, double beta, double V, const std::vector<double>& x, double spk, double syn,
-              double mem, const Common& common);
-
-/// U = decay U + X, and U = max(0, beta U + X): spikes that change nothing.
-Run state_leaky(double decay, const std::vector<double>& x, double mem, const Common& common);
-Run leaky_parallel(double beta, const std::vector<double>& x, double mem, const Common& common);
-
-/// U = U + gain X - R threshold | (1 - R) (U + gain X). Lapicque 1907 without the leak.
-Run integrate_and_fire(double gain, const std::vector<double>& x, double mem, const Common& common);
-
-/// U = U + (X - U) / tau, or U + X - U / tau. Fang et al. 2021, equation 1 and SpikingJelly's decay_input.
-Run parametric_lif(double tau, bool decay_input, const std::vector<double>& x, double mem,
-                   const Common& common);
-
-/// tau dU/dt = v_leak - U + R X, by its solution or one Euler step; what leaves is U. Pedersen et al. 2024, table 1.
-Run leaky_integrator(double tau, double R, double v_leak, double dt, bool exact, const std::vector<double>& x,
-                     double mem, const Common& common);
-
-struct Cuba {
-  double tau_syn, tau_mem, R, v_leak, w_in, dt;
-  bool exact;
+/// After every step: the spikes, and the states in the order of the neuron's RHEO_STATE.
+struct Traces {
+  Numbers spk;
+  std::vector<Numbers> states;
 };
-/// tau_syn dI/dt = w_in X - I, tau_mem dU/dt = v_leak - U + R I, by Runge and Kutta's fourth-order method in many small
-/// steps, or one Euler step of both. Pedersen et al. 2024, table 1.
-Run cuba_lif(const Cuba& p, const std::vector<double>& x, double syn, double mem, const Common& common);
 
-/// V = alpha V + (1 - alpha) I - z B, B = b0 + beta b, b = rho b + (1 - rho) z, z = 1 where V > B. Bellec et al. 2018,
-/// section 2. Without a reset with the next step there is none.
-Run adaptive_lif(double tau_mem, double tau_adapt, double beta, double dt, const std::vector<double>& x,
-                 double adapt, double mem, const Common& common);
-
-/// u^ = alpha u + (1 - alpha) (I - w), S = u^ > threshold, u = u^ (1 - S), w = beta w + (1 - beta) (a u + b S). Baronig
-/// et al. 2024, section 3.
-Run sead_lif(double tau_mem, double tau_adapt, double a, double b, double dt, const std::vector<double>& x,
-             double adapt, double mem, const Common& common);
-
-/// leaky that neither hears nor fires for some steps after a spike. wait: how many are still to come.
-Run refractory_lif(double beta, int refractory, const std::vector<double>& x, double wait, double mem,
-                   const Common& common);
-
-// ---- in millivolts: biophysical_oracles.cpp ------------------------------------------------------------------------
-// A membrane above threshold is reset before the step. Common: threshold and graded factor alone.
-
-struct Quadratic {
-  double tau, a0, rest, critical, R, reset, dt;
+/// A neuron with one choice of its parameters: the constants its kernels take for it, and its loop.
+struct Loop {
+  Numbers constants;
+  Traces (*run)(const Numbers& x, const Numbers& first, const Common& common);
 };
-/// tau dV/dt = a0 (V - V_rest) (V - V_c) + R I. Gerstner et al. 2014, equation 5.16.
-Run quadratic_if(const Quadratic& p, const std::vector<double>& x, double mem, const Common& common);
+
+/// What the kernels of a neuron are compared with.
+struct Oracle {
+  std::string_view neuron;  // its word in rheo/neurons/CMakeLists.txt
+  std::vector<Loop> loops;
+  /// The first states lie between -0.5 and 1.5, or where a neuron in millivolts says that they mostly are. This makes of
+  /// them states that the neuron can be in.
+  void (*start)(Numbers& first) = nullptr;
+};
+
+inline std::vector<Oracle>& registered() {
+  static std::vector<Oracle> all;
+  return all;
+}
+
+/// One at namespace scope in the neuron's test.
+struct Registration {
+  explicit Registration(Oracle oracle) { registered().push_back(std::move(oracle)); }
+};
+
+// ---- pieces of loops -----------------------------------------------------------------------------------------------
+
+inline double clamped(double v) { return v < 0 ? 0 : v > 1 ? 1 : v; }
+
+/// The reset that the last step's spike asks of this step's membrane.
+inline double after_delayed_reset(double u, double mem_before, const Common& c) {
+  if (!c.delay || !(mem_before > c.threshold)) return u;
+  if (c.reset == Reset::zero) return 0;
+  return c.reset == Reset::subtract ? u - c.threshold : u;
+}
+
+/// What follows a membrane's own equation: spike, grading, the reset without delay.
+inline void fire(double u, const Common& c, double& mem, Run& run) {
+  const bool spike = u > c.threshold;
+  mem = u;
+  if (!c.delay && spike && c.reset == Reset::subtract) mem = u - c.threshold;
+  if (!c.delay && spike && c.reset == Reset::zero) mem = 0;
+  run.spk.push_back(spike ? c.graded : 0.0);
+  run.mem.push_back(mem);
+}
+
+/// The same where the neuron resets itself, before its step.
+inline void keep(Run& run, double mem, const Common& c) {
+  run.spk.push_back(mem > c.threshold ? c.graded : 0);
+  run.mem.push_back(mem);
+}
+
+// ---- loops of two neurons ------------------------------------------------------------------------------------------
+
+/// I = alpha I + X + V S with S the last spike, U = beta U + I - R threshold | (1 - R) (beta U + I) | beta U + I.
+/// Eshraghian et al. 2023, "Training spiking neural networks using lessons from deep learning", appendix.
+inline Run rsynaptic(double alpha, double beta, double V, const Numbers& x, double spk, double syn,
+                     double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    syn = clamped(alpha) * syn + (input + V * spk);
+    fire(after_delayed_reset(clamped(beta) * mem + syn, mem, c), c, mem, run);
+    spk = run.spk.back();
+    run.syn.push_back(syn);
+  }
+  return run;
+}
 
 struct Exponential {
   double C, g_L, E_L, V_T, Delta_T, tau_w, a, b, reset, dt;
 };
+struct Slopes {
+  double mem, w;
+};
+inline Slopes adex_slopes(const Exponential& p, double mem, double w, double input) {
+  const double upstroke = p.g_L * p.Delta_T * std::exp(std::fmin((mem - p.V_T) / p.Delta_T, 20));
+  return {(-p.g_L * (mem - p.E_L) + upstroke - w + input) / p.C, (p.a * (mem - p.E_L) - w) / p.tau_w};
+}
+
 /// C dV/dt = -g_L (V - E_L) + g_L Delta_T exp((V - V_T) / Delta_T) - w + I, tau_w dw/dt = a (V - E_L) - w, w + b at a
 /// spike. Brette and Gerstner 2005, equations 1 to 3; without a and b, Fourcaud-Trocme et al. 2003. The exponent is at
 /// most 20.
-Run adex(const Exponential& p, const std::vector<double>& x, double w, double mem, const Common& common);
+inline Run adex(const Exponential& p, const Numbers& x, double w, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    if (mem > c.threshold) {
+      mem = p.reset;
+      w += p.b;
+    }
+    const Slopes slope = adex_slopes(p, mem, w, input);
+    mem += p.dt * slope.mem;
+    w += p.dt * slope.w;
+    keep(run, mem, c);
+    run.adapt.push_back(w);
+  }
+  return run;
+}
+
 /// When it fires under a constant current, from rest, with a threshold of 20: the same differential equations by the midpoint
 /// method, in steps of at most 0.01 ms and 0.1 mV.
-std::vector<double> adex_spike_times(const Exponential& p, double current, double ms);
-
-struct Simple {
-  double a, b, c, d;
-  double slope = 5, offset = 140;
-  bool accommodates = false;  // du/dt = a b (v + 65)
-  double dt = 0.25;
-};
-/// The loop of Izhikevich's program for figure 1 of his 2004 paper.
-Run izhikevich(const Simple& p, const std::vector<double>& x, double u, double mem, const Common& common);
-
-/// dz/dt = (b + i omega) z + I, solved over dt by complex numbers; z = i threshold after a spike. Izhikevich 2001,
-/// equations 2 and 3. adapt: the real part.
-Run resonate_and_fire(double b, double omega, double dt, const std::vector<double>& x, double real,
-                      double mem, const Common& common);
-
-struct Axon {
-  double gNa = 120, gK = 36, gL = 0.3, ENa = 50, EK = -77, EL = -54.387, C = 1, dt = 0.1;
-  int pieces = 4;  // exponential Euler steps in dt
-};
-struct Gates {
-  double n, m, h, mem;
-};
-/// Hodgkin and Huxley 1952, equations 3 to 26, rest near -65 mV; a spike where the membrane passes the threshold upwards.
-Run hodgkin_huxley(const Axon& p, const std::vector<double>& x, const Gates& first, const Common& common);
-/// The same differential equations by Runge and Kutta's fourth-order method, `pieces` steps in dt.
-Run hodgkin_huxley_exact(const Axon& p, const std::vector<double>& x, const Gates& first,
-                         const Common& common);
-/// Where it rests: gates in equilibrium at the membrane where no current flows, by bisection.
-Gates resting_axon(const Axon& p);
+inline Numbers adex_spike_times(const Exponential& p, double current, double ms) {
+  Numbers times;
+  double mem = p.E_L, w = 0;
+  for (double t = 0; t < ms;) {
+    const Slopes begin = adex_slopes(p, mem, w, current);
+    const double h = std::fmin(0.01, 0.1 / std::fabs(begin.mem));
+    const Slopes middle = adex_slopes(p, mem + h / 2 * begin.mem, w + h / 2 * begin.w, current);
+    mem += h * middle.mem;
+    w += h * middle.w;
+    t += h;
+    if (mem <= 20) continue;
+    times.push_back(t);
+    mem = p.reset;
+    w += p.b;
+  }
+  return times;
+}
 
 }  // namespace oracle

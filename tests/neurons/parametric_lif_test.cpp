@@ -5,6 +5,36 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// U = U + (X - U) / tau, or U + X - U / tau. Fang et al. 2021, equation 1 and SpikingJelly's decay_input.
+Run parametric_lif(double tau, bool decay_input, const Numbers& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    const double u = decay_input ? mem + (input - mem) / tau : mem - mem / tau + input;
+    fire(after_delayed_reset(u, mem, c), c, mem, run);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "ParametricLIF",
+    .loops = {{{0.375, 0.625},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = parametric_lif(1.6, true, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }},
+              {{0.375, 1},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = parametric_lif(1.6, false, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::ParametricLIF;

@@ -5,6 +5,35 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+struct Quadratic {
+  double tau, a0, rest, critical, R, reset, dt;
+};
+/// tau dV/dt = a0 (V - V_rest) (V - V_c) + R I. Gerstner et al. 2014, equation 5.16.
+Run quadratic_if(const Quadratic& p, const Numbers& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    if (mem > c.threshold) mem = p.reset;
+    mem += p.dt / p.tau * (p.a0 * (mem - p.rest) * (mem - p.critical) + p.R * input);
+    keep(run, mem, c);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "QuadraticIF",
+    .loops = {{{0.0025, -65, -50, 0.1, -60},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = quadratic_if({20, 0.5, -65, -50, 20, -60, 0.1}, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::QuadraticIF;

@@ -5,6 +5,46 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// Leaky's loop, which neither hears nor fires for some steps after a spike. wait: how many are still to come.
+Run refractory_lif(double beta, int refractory, const Numbers& x, double wait, double mem, const Common& c) {
+  Run run;
+  int silent = wait > 0 ? static_cast<int>(std::ceil(wait)) : 0;
+  bool fired = silent == refractory;
+  for (const double input : x) {
+    const bool resets = fired && c.delay && mem > c.threshold;
+    fired = false;
+    if (resets && c.reset == Reset::zero) mem = 0;
+    if (silent > 0) {
+      if (resets && c.reset == Reset::subtract) mem -= c.threshold;
+      --silent;
+      run.spk.push_back(0);
+      run.mem.push_back(mem);
+    } else {
+      fired = beta * mem + input > c.threshold;
+      fire(beta * mem + input, c, mem, run);
+      if (fired) silent = refractory;
+    }
+    run.adapt.push_back(silent);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "RefractoryLIF",
+    .loops = {{{0.75, 2},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = refractory_lif(0.75, 2, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.adapt, run.mem}};
+               }}},
+    .start = [](Numbers& first) { first[0] = std::ceil(first[0]); },  // whole steps
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::RefractoryLIF;

@@ -3,7 +3,43 @@
 
 #include <gtest/gtest.h>
 
+#include <complex>
+
 #include "tests/neurons/trajectories.hpp"
+
+namespace oracle {
+namespace {
+
+/// dz/dt = (b + i omega) z + I, solved over dt by complex numbers; z = i threshold after a spike. Izhikevich 2001,
+/// equations 2 and 3. adapt: the real part.
+Run resonate_and_fire(double b, double omega, double dt, const Numbers& x, double real, double mem,
+                      const Common& c) {
+  Run run;
+  const std::complex<double> rate(b, omega);
+  std::complex<double> z(real, mem);
+  for (const double input : x) {
+    if (z.imag() > c.threshold) z = {0, c.threshold};
+    const std::complex<double> steady = -input / rate;
+    z = steady + (z - steady) * std::exp(rate * dt);
+    keep(run, z.imag(), c);
+    run.adapt.push_back(z.real());
+  }
+  return run;
+}
+
+// b = -1, omega = 10, dt = 0.05: real and imaginary part of exp(rate dt), and of (exp(rate dt) - 1) / rate.
+const double re = std::exp(-0.05) * std::cos(0.5), im = std::exp(-0.05) * std::sin(0.5);
+const Registration kernels{{
+    .neuron = "ResonateAndFire",
+    .loops = {{{re, im, ((re - 1) * -1 + im * 10) / 101, (im * -1 - (re - 1) * 10) / 101},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = resonate_and_fire(-1, 10, 0.05, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.adapt, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
 
 namespace {
 

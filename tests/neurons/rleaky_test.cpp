@@ -5,6 +5,31 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// Leaky's loop with V times the last spike added to the input.
+Run rleaky(double beta, double V, const Numbers& x, double spk, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    fire(after_delayed_reset(clamped(beta) * mem + (input + V * spk), mem, c), c, mem, run);
+    spk = run.spk.back();
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "RLeaky",
+    .loops = {{{0.75, -0.375},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = rleaky(0.75, -0.375, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.spk, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::Reset;

@@ -5,6 +5,21 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+const Registration kernels{{
+    .neuron = "RSynaptic",
+    .loops = {{{0.5, 0.75, -0.375},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = rsynaptic(0.5, 0.75, -0.375, x, s[0], s[1], s[2], c);
+                 return Traces{run.spk, {run.spk, run.syn, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::Reset;

@@ -5,6 +5,39 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// u^ = alpha u + (1 - alpha) (I - w), S = u^ > threshold, u = u^ (1 - S), w = beta w + (1 - beta) (a u + b S). Baronig
+/// et al. 2024, section 3.
+Run sead_lif(double tau_mem, double tau_adapt, double a, double b, double dt, const Numbers& x, double adapt,
+             double mem, const Common& c) {
+  Run run;
+  const double alpha = std::exp(-dt / tau_mem), beta = std::exp(-dt / tau_adapt);
+  for (const double input : x) {
+    mem = alpha * mem + (1 - alpha) * (input - adapt);
+    const bool fired = mem > c.threshold;
+    if (fired) mem = 0;
+    adapt = beta * adapt + (1 - beta) * (a * mem + (fired ? b : 0));
+    run.spk.push_back(fired ? c.graded : 0);
+    run.mem.push_back(mem);
+    run.adapt.push_back(adapt);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "SEAdLIF",
+    .loops = {{{std::exp(-2.0), std::exp(-0.5), 0.25, 0.375},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = sead_lif(1, 4, 0.25, 0.375, 2, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.adapt, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::SEAdLIF;

@@ -5,6 +5,31 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// U = decay U + X: spikes that change nothing.
+Run state_leaky(double decay, const Numbers& x, double mem, const Common& c) {
+  Run run;
+  for (const double input : x) {
+    mem = input + mem * decay;
+    keep(run, mem, c);
+  }
+  return run;
+}
+
+const Registration kernels{{
+    .neuron = "StateLeaky",
+    .loops = {{{0.875},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = state_leaky(0.875, x, s[0], c);
+                 return Traces{run.spk, {run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::neurons::StateLeaky;

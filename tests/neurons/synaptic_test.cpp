@@ -7,6 +7,26 @@
 
 #include "tests/neurons/trajectories.hpp"
 
+namespace oracle {
+namespace {
+
+/// I = alpha I + X, U = beta U + I - R threshold | (1 - R) (beta U + I) | beta U + I.
+Run synaptic(double alpha, double beta, const Numbers& x, double syn, double mem, const Common& c) {
+  return rsynaptic(alpha, beta, 0, x, 0, syn, mem, c);
+}
+
+const Registration kernels{{
+    .neuron = "Synaptic",
+    .loops = {{{0.5, 0.75},
+               [](const Numbers& x, const Numbers& s, const Common& c) {
+                 const auto run = synaptic(0.5, 0.75, x, s[0], s[1], c);
+                 return Traces{run.spk, {run.syn, run.mem}};
+               }}},
+}};
+
+}  // namespace
+}  // namespace oracle
+
 namespace {
 
 using rheo::Reset;
