@@ -14,7 +14,7 @@ namespace rheo::inline RHEO_ISA::neurons {
 
 struct Izhikevich {
   RHEO_STATE(u, mem)
-  RHEO_CONSTANTS(square, slope, offset, share, u_decay, u_gain, u_drift, c, d)
+  RHEO_CONSTANTS(square, slope, offset, share, rate, b, drift, keep, c, d)
   RHEO_PARAMETERS_AND_MODES((a, b, c, d, time_step), (pattern))
   static constexpr NeuronInfo info{
       .name = "Izhikevich",
@@ -99,14 +99,14 @@ struct Izhikevich {
     const bool excitable = p.pattern == class_1 || p.pattern == integrator;
     const bool drifts = p.pattern == accommodation;
     const T& dt = q.time_step;
-    const T gain = dt * q.a * q.b;
     return Constants{T(dt * 0.04),
                      T(dt * (excitable ? 4.1 : 5.0) + 1),
                      T(dt * (excitable ? 108.0 : 140.0)),
                      dt,
-                     drifts ? T(fill(dt, 1)) : T(1 - dt * q.a),
-                     gain,
-                     drifts ? T(gain * 65) : T(fill(dt, 0)),
+                     T(dt * q.a),
+                     q.b,
+                     drifts ? T(q.b * 65) : T(fill(dt, 0)),
+                     T(fill(dt, drifts ? 0 : 1)),
                      q.c,
                      q.d};
   }
@@ -136,7 +136,8 @@ struct Izhikevich {
     const auto v = select(fired, c.c, s.mem);
     const auto u0 = select(fired, s.u + c.d, s.u);
     const auto mem = (c.square * v + c.slope) * v + c.offset + c.share * (x - u0);
-    const auto u = c.u_decay * u0 + c.u_gain * mem + c.u_drift;
+    // The difference is taken first: its terms are large beside it.
+    const auto u = u0 + c.rate * (c.b * mem + c.drift - c.keep * u0);
     return Stepped{rule.fire(mem).spk, State{u, mem}};
   }
 };

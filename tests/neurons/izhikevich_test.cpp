@@ -36,7 +36,7 @@ Run izhikevich(const Simple& p, const Numbers& x, double u, double v, const Comm
 
 const Registration kernels{{
     .neuron = "Izhikevich",
-    .loops = {{{0.01, 2.25, 35, 0.25, 0.995, 0.001, 0, -65, 8},
+    .loops = {{{0.01, 2.25, 35, 0.25, 0.005, 0.2, 0, 1, -65, 8},
                [](const Numbers& x, const Numbers& s, const Common& c) {
                  const auto run = izhikevich({0.02, 0.2, -65, 8}, x, s[0], s[1], c);
                  return Traces{run.spk, {run.adapt, run.mem}};
@@ -342,7 +342,7 @@ TEST(Izhikevich, DerivativesAgainstCentralDifferences) {
     trajectory::Point<Izhikevich> p;
     p.x = trajectory::noisy_input(8, -4, 10);
     p.state = {-12, mem};
-    p.constants = {0.01, 2.25, 35, 0.25, 0.995, 0.001, 0.1, -65, 8};
+    p.constants = {0.01, 2.25, 35, 0.25, 0.005, 0.2, 20, 1, -65, 8};
     p.threshold = 30;
     EXPECT_LE(trajectory::worst_difference(p, {}), 1e-6) << mem;
   }

@@ -169,9 +169,9 @@ TEST(PSN, ConstantInputsSequentialsAndClones) {
   rheo::nn::Sequential net(torch::nn::Linear(5, 7), PSN({.steps = 6}), torch::nn::Linear(7, 4),
                            SlidingPSN({.order = 3}));
   const auto row = torch::randn({2, 5});
-  const auto constant = net->forward(Input(rheo::TimeConstant{row, 6})).spk;
+  const auto constant = net->forward(Input(rheo::TimeConstant{row, 6})).y;
   EXPECT_EQ(constant.sizes(), (torch::IntArrayRef{6, 2, 4}));
-  EXPECT_TRUE(torch::equal(constant, net->forward(row.expand({6, 2, 5})).spk));
+  EXPECT_TRUE(torch::equal(constant, net->forward(row.expand({6, 2, 5})).y));
   PSN psn({.steps = 6});
   const auto copy = std::dynamic_pointer_cast<rheo::nn::PSNImpl>(psn->clone());
   const auto x = torch::randn({6, 3});

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include <sstream>
 
 #include "rheo/nn/neurons.hpp"
@@ -30,10 +32,17 @@ Neuron make(const rheo::NeuronDescription& neuron, NeuronOptions options) {
   return rheo::nn::make_neuron(neuron.name, std::move(options));
 }
 
-/// What the neuron's last spikes are fired by, minus the threshold, from the recorded membranes [T, ...].
-Tensor distance(const rheo::NeuronDescription& neuron, const Tensor& mem, double threshold) {
-  if (neuron.name != "DeltaLeaky") return mem[-1] - threshold;
-  return (mem[-1] - mem[-2]).abs() - 1;  // its delta_threshold
+/// What the neuron's last spikes are fired by, minus the threshold, from what was recorded [T, ...] for x.
+Tensor distance(const rheo::NeuronDescription& neuron, const rheo::nn::Recording& rec, const Tensor& x,
+                double threshold) {
+  const auto& mem = rec.mem;
+  if (neuron.name == "DeltaLeaky") return (mem[-1] - mem[-2]).abs() - 1;  // its delta_threshold
+  if (neuron.name == "AdaptiveLIF") return mem[-1] - 1.8 * rec["adapt"][-1] - threshold;
+  if (neuron.name == "SEAdLIF") {  // what is recorded was reset by the spike
+    const double alpha = std::exp(-1.0 / 15);
+    return alpha * mem[-2] + (1 - alpha) * (x[-1] - rec["adapt"][-2]) - threshold;
+  }
+  return mem[-1] - threshold;
 }
 
 /// Gradients of x for g on the last spikes, and for g times `factor` on what fires them.
@@ -48,25 +57,38 @@ void expect_formula(const rheo::NeuronDescription& neuron, const Surrogate& s,
   Neuron layer = make(neuron, options);
   ASSERT_EQ(layer->why_not_fused(), "");
 
-  // u passes through a grid from far below to far above.
+  // u passes through a grid from far below to far above, in the neuron's scale. Before it neurons fire now and then, but not the
+  // one that would be deaf then.
   constexpr std::int64_t n = 397;
   torch::manual_seed(11);
   const auto f64 = torch::TensorOptions().dtype(torch::kDouble);
-  auto x = torch::rand({3, n}, f64) * 0.4;
+  auto x = torch::rand({3, n}, f64) * (neuron.name == "RefractoryLIF" ? 0.1 : 0.4);
   // An alpha function begins at zero: its membrane sees the step before.
   const int step = neuron.name == "Alpha" ? 1 : 2;
-  x[step] += torch::linspace(-9, 9, n, f64);
+  const auto reached = [&](double input) {
+    const torch::NoGradGuard no_grad;
+    auto with = x.clone();
+    with[step] = input;
+    return distance(neuron, layer->record(with), with, threshold).mean().item<double>();
+  };
+  const double without = reached(0), gain = neuron.name == "DeltaLeaky" ? 1 : reached(1e-3) - without;
+  const auto grid = torch::linspace(-9, 9, n, f64) * neuron.surrogate_scale;
+  if (neuron.surrogate_scale == 1 && gain > 0.9e-3) {
+    x[step] += grid;
+  } else {
+    x[step] += (grid - without) / (gain / 1e-3);
+  }
   x = x.to(dtype).requires_grad_();
   const auto g = torch::rand({n}, f64).to(dtype) + 0.5;
   const auto rec = layer->record(x);
-  const auto u = distance(neuron, rec.mem, threshold);
+  const auto u = distance(neuron, rec, x, threshold);
   ASSERT_LT(u.min().item<double>(), -0.2);
   ASSERT_GT(u.max().item<double>(), 0.9);
 
   rec.spk[-1].backward(g, true);
   const auto by_spike = x.grad().to(torch::kDouble);
   x.mutable_grad().reset();
-  const auto f = factor(u.detach().to(torch::kDouble));
+  const auto f = factor(u.detach().to(torch::kDouble) / neuron.surrogate_scale) / neuron.surrogate_scale;
   u.backward(g * f.to(dtype));
   const auto by_formula = x.grad().to(torch::kDouble);
   const double rtol = dtype == torch::kDouble ? 1e-11 : 2e-4;
@@ -149,6 +171,8 @@ TEST(LearnedSlope, FusedIsAsTheReference) {
           const auto x = sequence({9, 3, 7}, dtype);
           const auto a = gradients(*fused, x), b = gradients(*plain, x);
           expect_same(a, b, dtype == torch::kDouble ? 1e-10 : 2e-3);
+          // Of a neuron in millivolts only heavy tails reach this far from the threshold.
+          if (neuron.surrogate_scale != 1 && !s.to_string().starts_with("atan")) continue;
           EXPECT_GT(fused->named_parameters()["surrogate_slope"].grad().abs().item<double>(), 0);
         }
       }
