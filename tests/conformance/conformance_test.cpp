@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <iomanip>
@@ -229,6 +230,19 @@ Made make(const Config& c, bool fused, bool expand) {
     o.params.emplace_back(name, value(name, v, learnable));
   }
   o.modes = c.recipe.modes;
+  if (expand &&
+      c.neuron->name ==
+          "Izhikevich") {  // what follows from the pattern has a column's share only where it is given
+    const auto pattern = rheo::nn::make_neuron(c.neuron->name, o);
+    for (const auto& name : c.learn) {
+      const bool given =
+          std::any_of(o.params.begin(), o.params.end(), [&](const auto& p) { return p.first == name; });
+      if (!given && pattern->parameter(name).defined() && name != "threshold" &&
+          name != "graded_spikes_factor") {
+        o.params.emplace_back(name, pattern->parameter(name).detach().to(c.dtype).expand(c.row).clone());
+      }
+    }
+  }
   // Below where it usually is, so that spikes come often.
   const double threshold = c.neuron->threshold == 1 ? 0.7 : c.neuron->threshold;
   if (takes(*c.neuron, "threshold")) o.threshold = value("threshold", threshold, true);

@@ -85,17 +85,17 @@ TEST(Biophysical, NarrowTypesAreComputedInFloat) {
 }
 
 TEST(Biophysical, WhatIsRefused) {
-  EXPECT_EQ(error_of<std::exception>([] { rheo::nn::AdEx({.time_step = 20.0}); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([] { rheo::nn::AdEx({.time_step = 20.0}); }),
             "[AdEx] time_step must be at most C / g_L (9.36667), got 20");
-  EXPECT_EQ(error_of<std::exception>([] { rheo::nn::HodgkinHuxley({.time_step = 0.5}); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([] { rheo::nn::HodgkinHuxley({.time_step = 0.5}); }),
             "[HodgkinHuxley] time_step must be at most 0.4, got 0.5");
-  EXPECT_EQ(error_of<std::exception>([] { rheo::nn::ParametricLIF({.tau = 1.0}); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([] { rheo::nn::ParametricLIF({.tau = 1.0}); }),
             "[ParametricLIF] tau must be above 1, got 1");
-  EXPECT_EQ(error_of<std::exception>([] { rheo::nn::ParametricLIF({.learn_tau = true}); }),
+  EXPECT_EQ(error_of<rheo::TypeError>([] { rheo::nn::ParametricLIF({.learn_tau = true}); }),
             "[ParametricLIF] tau cannot be learned");
-  EXPECT_EQ(error_of<std::exception>([] { rheo::nn::AdEx({.reset_mechanism = rheo::Reset::zero}); }),
+  EXPECT_EQ(error_of<rheo::TypeError>([] { rheo::nn::AdEx({.reset_mechanism = rheo::Reset::zero}); }),
             "[AdEx] reset_mechanism must not be given: it would have no effect");
-  const auto wrong = error_of<std::exception>([] { rheo::nn::Izhikevich({.pattern = "chatering"}); });
+  const auto wrong = error_of<rheo::ValueError>([] { rheo::nn::Izhikevich({.pattern = "chatering"}); });
   EXPECT_TRUE(wrong.starts_with("[Izhikevich] pattern must be one of regular_spiking, ")) << wrong;
   EXPECT_NE(wrong.find("did you mean 'chattering'?"), std::string::npos) << wrong;
 }
@@ -111,7 +111,9 @@ TEST(Biophysical, APatternsParameterIsLearned) {
     neuron->parameter("c").fill_(-60);
   }
   for (const auto& [name, value] : neuron->constants()) {
-    if (name == "c") EXPECT_EQ(value.item<double>(), -60);
+    if (name == "c") {
+      EXPECT_EQ(value.item<double>(), -60);
+    }
   }
 }
 

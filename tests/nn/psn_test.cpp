@@ -182,21 +182,21 @@ TEST(PSN, ConstantInputsSequentialsAndClones) {
 }
 
 TEST(PSN, WhatTheyRefuse) {
-  EXPECT_EQ(error_of<std::exception>([] { PSN({.steps = 0}); }), "[PSN] steps must be positive, got 0");
-  EXPECT_EQ(error_of<std::exception>([] { SlidingPSN({.order = -1}); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([] { PSN({.steps = 0}); }), "[PSN] steps must be positive, got 0");
+  EXPECT_EQ(error_of<rheo::ValueError>([] { SlidingPSN({.order = -1}); }),
             "[SlidingPSN] order must be positive, got -1");
-  EXPECT_EQ(error_of<std::exception>([] { PSN({.steps = 4, .init_hidden = true}); }),
+  EXPECT_EQ(error_of<rheo::TypeError>([] { PSN({.steps = 4, .init_hidden = true}); }),
             "[PSN] init_hidden must not be given: it would have no effect");
-  EXPECT_EQ(error_of<std::exception>([] { SlidingPSN({.order = 4, .reset_delay = false}); }),
+  EXPECT_EQ(error_of<rheo::TypeError>([] { SlidingPSN({.order = 4, .reset_delay = false}); }),
             "[SlidingPSN] reset_delay must not be given: it would have no effect");
   PSN psn({.steps = 4});
-  EXPECT_EQ(error_of<std::exception>([&] { psn->forward(torch::zeros({5, 2})); }),
+  EXPECT_EQ(error_of<rheo::ValueError>([&] { psn->forward(torch::zeros({5, 2})); }),
             "[PSN] x must have steps = 4 time steps, got shape [5, 2]");
-  EXPECT_EQ(error_of<std::exception>(
+  EXPECT_EQ(error_of<rheo::ValueError>(
                 [&] { psn->forward(torch::zeros({4, 2}), State{{"mem", torch::zeros({2})}}); }),
             "[PSN] state must be empty, for it carries none, got 1 tensors");
   SlidingPSN sliding({.order = 4});
-  EXPECT_NE(error_of<std::exception>(
+  EXPECT_NE(error_of<rheo::ValueError>(
                 [&] { sliding->forward(torch::zeros({4, 2}), State{{"past", torch::zeros({2, 2})}}); }),
             "");
 }

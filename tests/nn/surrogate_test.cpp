@@ -33,13 +33,19 @@ Neuron make(const rheo::NeuronDescription& neuron, NeuronOptions options) {
 }
 
 /// What the neuron's last spikes are fired by, minus the threshold, from what was recorded [T, ...] for x.
-Tensor distance(const rheo::NeuronDescription& neuron, const rheo::nn::Recording& rec, const Tensor& x,
-                double threshold) {
+Tensor distance(const Neuron& layer, const rheo::nn::Recording& rec, const Tensor& x, double threshold) {
   const auto& mem = rec.mem;
-  if (neuron.name == "DeltaLeaky") return (mem[-1] - mem[-2]).abs() - 1;  // its delta_threshold
-  if (neuron.name == "AdaptiveLIF") return mem[-1] - 1.8 * rec["adapt"][-1] - threshold;
-  if (neuron.name == "SEAdLIF") {  // what is recorded was reset by the spike
-    const double alpha = std::exp(-1.0 / 15);
+  const auto kind = layer->kind();
+  const auto constant = [&](const char* name) {
+    for (const auto& [key, value] : layer->constants()) {
+      if (key == name) return value.item<double>();
+    }
+    throw rheo::ValueError(name);
+  };
+  if (kind == "DeltaLeaky") return (mem[-1] - mem[-2]).abs() - 1;  // its delta_threshold
+  if (kind == "AdaptiveLIF") return mem[-1] - constant("beta") * rec["adapt"][-1] - threshold;
+  if (kind == "SEAdLIF") {  // what is recorded was reset by the spike
+    const double alpha = constant("alpha");
     return alpha * mem[-2] + (1 - alpha) * (x[-1] - rec["adapt"][-2]) - threshold;
   }
   return mem[-1] - threshold;
@@ -69,7 +75,7 @@ void expect_formula(const rheo::NeuronDescription& neuron, const Surrogate& s,
     const torch::NoGradGuard no_grad;
     auto with = x.clone();
     with[step] = input;
-    return distance(neuron, layer->record(with), with, threshold).mean().item<double>();
+    return distance(layer, layer->record(with), with, threshold).mean().item<double>();
   };
   const double without = reached(0), gain = neuron.name == "DeltaLeaky" ? 1 : reached(1e-3) - without;
   const auto grid = torch::linspace(-9, 9, n, f64) * neuron.surrogate_scale;
@@ -81,7 +87,7 @@ void expect_formula(const rheo::NeuronDescription& neuron, const Surrogate& s,
   x = x.to(dtype).requires_grad_();
   const auto g = torch::rand({n}, f64).to(dtype) + 0.5;
   const auto rec = layer->record(x);
-  const auto u = distance(neuron, rec, x, threshold);
+  const auto u = distance(layer, rec, x, threshold);
   ASSERT_LT(u.min().item<double>(), -0.2);
   ASSERT_GT(u.max().item<double>(), 0.9);
 
@@ -98,8 +104,9 @@ void expect_formula(const rheo::NeuronDescription& neuron, const Surrogate& s,
       << (by_spike - by_formula).abs().max();
   const auto last = by_spike[step];
   const auto rectified = neuron.name == "LeakyParallel" ? rec.mem[-1].eq(0) : torch::zeros({n}, torch::kBool);
-  EXPECT_TRUE(last.ne(0).equal(f.to(dtype).ne(0) & ~rectified))
-      << "zero where the formula is not, or the other way round";
+  // Where a unit of input moves u by less, the product may underflow where the factor does not.
+  const auto wanted = gain > 0.9e-3 ? f.to(dtype).ne(0) & ~rectified : by_formula[step].ne(0);
+  EXPECT_TRUE(last.ne(0).equal(wanted)) << "zero where the formula is not, or the other way round";
 }
 
 TEST(EverySurrogate, InEveryFusedNeuronFollowsItsFormula) {
