@@ -22,7 +22,7 @@ constexpr int columns = 37;
 
 template <class T>
 void compare(const KernelTable& table, const Oracle& neuron, const oracle::Loop& loop, Isa isa,
-             const Common& common, int& spikes) {
+             const Common& common) {
   const auto states = static_cast<std::size_t>(table.states);
   ASSERT_EQ(loop.constants.size(), static_cast<std::size_t>(table.constants)) << table.kind;
   const rheo::NeuronInfo& info = *table.info;
@@ -71,9 +71,10 @@ void compare(const KernelTable& table, const Oracle& neuron, const oracle::Loop&
   std::vector<Line> workspace(static_cast<std::size_t>(plan.workspace) * sizeof(T) / 64 + 1);
   table.isa[static_cast<int>(isa)].template loops<T>().forward(call, 0, columns, workspace[0].values);
 
-  // Where a step can end far away, upstrokes above all, rounding is relative, and grows from step to step: there every step
-  // is compared with one of the plain loop from where the kernel was before it.
+  // Where a step can end far away, upstrokes above all, rounding is relative to where it began or ended, and grows from step
+  // to step: there every step is compared with one of the plain loop from where the kernel was before it.
   const double allowed = sizeof(T) == 4 ? 2e-5 : 1e-12;
+  int spikes = 0;
   for (std::size_t n = 0; n < columns; ++n) {
     Numbers input, start;
     for (std::size_t t = 0; t < steps; ++t) input.push_back(static_cast<double>(x[t * columns + n]));
@@ -98,13 +99,14 @@ void compare(const KernelTable& table, const Oracle& neuron, const oracle::Loop&
       for (std::size_t k = 0; k < states; ++k) {
         const double w = want.states[k][now];
         ASSERT_NEAR(static_cast<double>(traces[k][at]), w,
-                    millivolts ? allowed * (1 + std::fabs(w)) : allowed)
+                    millivolts ? allowed * (1 + std::max(std::fabs(w), std::fabs(start[k]))) : allowed)
             << table.kind << ' ' << to_string(isa) << " state " << k << " step " << t;
       }
       spikes += spk[at] > 0;
     }
     for (std::size_t k = 0; k < states; ++k) EXPECT_EQ(last[k][n], traces[k][(steps - 1) * columns + n]);
   }
+  EXPECT_GE(spikes, 5) << table.kind << ": silence proves little";
 }
 
 TEST(Kernels, EveryNeuronEqualsItsPlainLoop) {
@@ -116,7 +118,7 @@ TEST(Kernels, EveryNeuronEqualsItsPlainLoop) {
                     << ": its test in tests/neurons/ has no oracle::Registration, a loop from its paper";
       continue;
     }
-    int spikes = 0;
+    EXPECT_FALSE(neuron->loops.empty()) << table.kind;
     for (const oracle::Loop& loop : neuron->loops) {
       for (int i = 0; i < isa_count; ++i) {
         if (!is_available(static_cast<Isa>(i))) continue;
@@ -125,14 +127,13 @@ TEST(Kernels, EveryNeuronEqualsItsPlainLoop) {
             const bool millivolts = table.info->surrogate_scale != 1;
             const double threshold = millivolts ? table.info->threshold : 0.9;
             const Common common{threshold, 2.5, reset, delay};
-            compare<double>(table, *neuron, loop, static_cast<Isa>(i), common, spikes);
+            compare<double>(table, *neuron, loop, static_cast<Isa>(i), common);
             const Common rounded{millivolts ? threshold : static_cast<double>(0.9F), 2.5, reset, delay};
-            compare<float>(table, *neuron, loop, static_cast<Isa>(i), rounded, spikes);
+            compare<float>(table, *neuron, loop, static_cast<Isa>(i), rounded);
           }
         }
       }
     }
-    EXPECT_GT(spikes, 1000) << table.kind;
   }
 }
 
