@@ -233,9 +233,6 @@ class _ChangeNeuron(PointwiseNeuron):
     def _handed_out(self, spk, states):
         return spk, tuple(states)
 
-    def _handed_out(self, spk, states):
-        return spk, tuple(states)
-
     def reset_mem(self):
         """Forgets both membranes, and returns (None, None)."""
         super().reset_mem()

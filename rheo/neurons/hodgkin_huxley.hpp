@@ -7,9 +7,10 @@
 //     S[t] = 1 where U passes the threshold upwards: U[t] > threshold, U[t-1] not
 // exprel(z) = (exp(z) - 1) / z: the rates' 0/0 is a number like any other. A time step is four exponential Euler steps: each
 // equation is linear in its own variable and solved exactly with the others held, stable at any step; refused above 0.4 ms
-// per time step, where spikes lose a tenth of their height. A. L. Hodgkin, A. F. Huxley 1952, "A quantitative
-// description of membrane current and its application to conduction and excitation in nerve", in today's convention: rest
-// near -65 mV, depolarisation positive.
+// per time step, where spikes lose a tenth of their height. The rates take a membrane below -300 mV for -300 mV, without
+// gradient: they grow with its exponential, the gates have long arrived, and a float would overflow at -480 mV.
+// A. L. Hodgkin, A. F. Huxley 1952, "A quantitative description of membrane current and its application to conduction and
+// excitation in nerve", in today's convention: rest near -65 mV, depolarisation positive.
 #pragma once
 
 #include "rheo/core/neuron.hpp"
@@ -44,6 +45,7 @@ struct HodgkinHuxley {
       .elsewhere = "Brian 2: example hodgkin_huxley_1952; NEURON: hh; NEST: hh_psc_alpha",
   };
   static constexpr int sub_steps = 4;
+  static constexpr double lowest = -300;  // mV, for the rates
 
   template <class T>
   static auto derive(const Raw<T>& p) {
@@ -72,8 +74,8 @@ struct HodgkinHuxley {
 
   template <class S, class X, class C>
   RHEO_INLINE static auto sub_step(const S& s, const X& x, const C& c) {
-    const auto v = s.mem;
-    const auto u = detach(v);  // its type: a plain 0.1 would make doubles of floats
+    const auto u = detach(s.mem);  // its type: a plain 0.1 would make doubles of floats
+    const auto v = select(u < fill(u, lowest), fill(u, lowest), s.mem);
     const auto n = gate(s.n, fill(u, 0.1) / exprel((v + 55) * fill(u, -0.1)),
                         fill(u, 0.125) * exp((v + 65) * fill(u, -0.0125)), c.dt);
     const auto m =
@@ -84,7 +86,7 @@ struct HodgkinHuxley {
     const auto potassium = c.gK * (n * n * n * n);
     const auto rate = (sodium + potassium + c.gL) * c.per_C;
     const auto drive = (sodium * c.ENa + potassium * c.EK + c.gL * c.EL + x) * c.per_C;
-    return State{n, m, h, v + c.dt * (drive - rate * v) * exprel(-c.dt * rate)};
+    return State{n, m, h, s.mem + c.dt * (drive - rate * s.mem) * exprel(-c.dt * rate)};
   }
 
   template <class S, class X, class C, class R>

@@ -27,7 +27,8 @@ double rate_form(double y) { return y == 0 ? 1 : y / std::expm1(y); }
 struct Rates {
   double a_n, b_n, a_m, b_m, a_h, b_h;
 };
-Rates rates(double v) {
+Rates rates(double mem) {
+  const double v = std::max(mem, -300.0);
   return {0.1 * rate_form(-(v + 55) / 10), 0.125 * std::exp(-(v + 65) / 80),
           rate_form(-(v + 40) / 10),       4 * std::exp(-(v + 65) / 18),
           0.07 * std::exp(-(v + 65) / 20), 1 / (1 + std::exp(-(v + 35) / 10))};
@@ -133,7 +134,7 @@ TEST(HodgkinHuxley, EqualsThePlainLoop) {
   for (const Setting& setting : trajectory::all_settings()) {  // it has no reset
     for (const oracle::Axon& p : {oracle::Axon{}, oracle::Axon{110, 30, 0.4, 55, -72, -50, 1.25, 0.05}}) {
       // -40 and -55 are where the textbook's rates are 0 / 0.
-      for (const double mem : {-65.0, -40.0, -55.0, 10.0}) {
+      for (const double mem : {-65.0, -40.0, -55.0, 10.0, -320.0}) {
         const auto want =
             oracle::hodgkin_huxley(p, x, {0.4, 0.1, 0.5, mem}, trajectory::common(-20, 2.5, setting));
         const auto got =
@@ -244,7 +245,7 @@ TEST(HodgkinHuxley, LongStepsAreRefused) {
 }
 
 TEST(HodgkinHuxley, DerivativesAgainstCentralDifferences) {
-  for (const double mem : {-65.0, -40.0, -55.0, -30.0}) {
+  for (const double mem : {-65.0, -40.0, -55.0, -30.0, -320.0}) {
     trajectory::Point<HodgkinHuxley> p;
     p.x = trajectory::noisy_input(12, -4, 20);
     p.state = {0.35, 0.1, 0.5, mem};

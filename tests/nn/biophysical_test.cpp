@@ -100,6 +100,23 @@ TEST(Biophysical, WhatIsRefused) {
   EXPECT_NE(wrong.find("did you mean 'chattering'?"), std::string::npos) << wrong;
 }
 
+// Far below its reversal potentials its rates grow with the exponential of the membrane; released, it fires: anodal break.
+TEST(Biophysical, TheAxonSurvivesStrongInhibition) {
+  for (const bool fused : {true, false}) {
+    rheo::nn::HodgkinHuxley axon({.learn_gK = true, .fused = fused});
+    auto x = torch::zeros({600, 4});
+    x.slice(0, 0, 400).copy_(torch::tensor({-30.0, -477.0, -5000.0, -1e6}).to(torch::kFloat).expand({400, 4}));
+    x.requires_grad_();
+    const auto out = axon->record(x);
+    EXPECT_TRUE(out.mem.isfinite().all().item<bool>()) << fused;
+    EXPECT_LT(out.mem[399][1].item<double>(), -1000) << fused;
+    EXPECT_TRUE((out.spk.sum(0) >= 1).all().item<bool>()) << out.spk.sum(0);
+    (out.mem.sum() + out.spk.sum()).backward();
+    EXPECT_TRUE(x.grad().isfinite().all().item<bool>()) << fused;
+    EXPECT_TRUE(axon->parameter("gK").grad().isfinite().all().item<bool>()) << fused;
+  }
+}
+
 // A parameter of the pattern can be learned, and so becomes the neuron's own.
 TEST(Biophysical, APatternsParameterIsLearned) {
   rheo::nn::Izhikevich neuron({.learn_c = true, .pattern = "chattering"});
