@@ -100,8 +100,15 @@ Range y_range(const Panel& panel) {
   return extent.range(only_rasters ? 0 : 0.05);
 }
 
-double legend_width(const Panel& panel) {
-  double width = 0;
+bool has_legend(const Panel& panel) {
+  const auto labelled = [](const auto& item) { return !item.style.label.empty(); };
+  return std::any_of(panel.lines.begin(), panel.lines.end(), labelled) ||
+         std::any_of(panel.guides.begin(), panel.guides.end(), labelled) ||
+         std::any_of(panel.rasters.begin(), panel.rasters.end(), labelled);
+}
+
+double header_width(const Panel& panel) {
+  double width = digit_width * static_cast<double>(panel.title.size());
   const auto add = [&](const auto& items) {
     for (const auto& item : items) {
       const std::string& label = item.style.label;
@@ -125,7 +132,7 @@ std::vector<std::vector<Box>> layout(const Figure& figure) {
   for (std::size_t r = 0; r < figure.rows.size(); ++r) {
     const auto& panels = figure.rows[r].panels;
     const bool any_header = std::any_of(panels.begin(), panels.end(), [](const Panel& panel) {
-      return !panel.title.empty() || legend_width(panel) > 0;
+      return !panel.title.empty() || has_legend(panel);
     });
     const bool any_label =
         std::any_of(panels.begin(), panels.end(), [](const Panel& panel) { return !panel.x_label.empty(); });

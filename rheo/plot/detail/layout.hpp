@@ -28,8 +28,9 @@ struct Box {
 [[nodiscard]] Range x_range(const Figure& figure, std::size_t row, std::size_t column);
 [[nodiscard]] Range y_range(const Panel& panel);
 
-/// Pixels for the panel's legend in one row, 0 without one.
-[[nodiscard]] double legend_width(const Panel& panel);
+[[nodiscard]] bool has_legend(const Panel& panel);
+/// Pixels for the panel's title and its legend in one row.
+[[nodiscard]] double header_width(const Panel& panel);
 /// The panels of the next row stand below these and carry the x axis for both.
 [[nodiscard]] bool shares_x_below(const Figure& figure, std::size_t row);
 

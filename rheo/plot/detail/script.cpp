@@ -89,9 +89,9 @@ class Writer {
     axis_tics(panel, box, x, y, x_labels);
     labels(panel, box, x_labels, first);
     guides(panel, x, y);
-    if (const double width = legend_width(panel); width > 0) {
+    if (has_legend(panel)) {
       // Horizontal wraps, into the plot, long before the words fill the line; vertical leaves out what does not fit.
-      const bool fits = width < box.right - box.left;
+      const bool fits = header_width(panel) < box.right - box.left;
       line("set key at screen " + across(box.right) + ", screen " + up(box.top - header_height + 2) +
            " right top " + (fits ? "vertical" : "horizontal") +
            " maxrows 1 reverse Left samplen 1.7 spacing 1 width 0.5 textcolor rgb " + hex(colour::ink));
