@@ -39,7 +39,7 @@ void add_tune(CLI::App& program, Context& context);
 void add_info(CLI::App& program, Context& context);
 
 /// In the order of `rheobase --help`.
-inline constexpr AddCommand commands[] = {add_tutorial, add_train,  add_predict, add_inspect,
-                                          add_simulate, add_encode, add_neurons, add_tune, add_info};
+inline constexpr AddCommand commands[] = {add_tutorial, add_train,   add_predict, add_inspect, add_simulate,
+                                          add_encode,   add_neurons, add_tune,    add_info};
 
 }  // namespace rheo::app
