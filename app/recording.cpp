@@ -114,11 +114,11 @@ std::string summary(const Recording& recording) {
     total += times.size();
     if (n >= listed) continue;
     if (recording.neurons > 1) text += "neuron " + std::to_string(n) + ": ";
-    text += plural(times.size(), "spike");
-    for (std::size_t i = 0; i < std::min(times.size(), times_listed); ++i) {
+    if (recording.fires) text += plural(times.size(), "spike");
+    for (std::size_t i = 0; recording.fires && i < std::min(times.size(), times_listed); ++i) {
       text += (i == 0 ? (times.size() == 1 ? " at step " : " at steps ") : ", ") + std::to_string(times[i]);
     }
-    if (times.size() > times_listed) text += ", ...";
+    if (recording.fires && times.size() > times_listed) text += ", ...";
     float highest = -std::numeric_limits<float>::infinity();
     std::size_t when = 0;
     bool finite = true;
@@ -131,14 +131,15 @@ std::string summary(const Recording& recording) {
       }
     }
     if (recording.steps > 0) {
-      text += "; " + mem.name +
+      text += (recording.fires ? "; " : "") + mem.name +
               (finite ? " at most " + rounded(highest) + " (step " + std::to_string(when) + ")"
                       : std::string(" does not stay finite"));
     }
     text += '\n';
   }
   if (recording.neurons > listed) {
-    text += "... " + std::to_string(recording.neurons) + " neurons, " + plural(total, "spike") + " in all\n";
+    text += "... " + std::to_string(recording.neurons) + " neurons" +
+            (recording.fires ? ", " + plural(total, "spike") + " in all" : "") + "\n";
   }
   return text;
 }
@@ -147,7 +148,7 @@ std::string to_csv(const Recording& recording) {
   std::vector<const Trace*> traces = {&recording.input};
   for (const Trace& state : recording.states) traces.push_back(&state);
   const Trace spikes{"spk", "", recording.spk};
-  traces.push_back(&spikes);
+  if (recording.fires) traces.push_back(&spikes);
 
   std::string text = "step";
   for (const Trace* trace : traces) {
@@ -200,15 +201,18 @@ plot::Figure to_figure(const Recording& recording) {
   for (const float s : recording.spk) count += s != 0 ? 1 : 0;
   std::string title = recording.neuron + ": ";
   if (crowd) title += std::to_string(recording.neurons) + " neurons, ";
-  title += plural(count, "spike") + " in " + plural(recording.steps, "step");
+  if (recording.fires) title += plural(count, "spike") + " in ";
+  title += plural(recording.steps, "step");
 
   const double raster_height = crowd ? 0.7 : 0.35;
-  return {.title = title,
-          .rows = {{.panels = {input}, .height = recording.input_is_spikes ? raster_height : 0.7},
-                   {.panels = {membrane_panel}, .height = 1},
-                   {.panels = {spikes}, .height = raster_height}},
-          .width = 720,
-          .height = 560};
+  if (!recording.fires) membrane_panel.x_label = spikes.x_label;
+  plot::Figure figure{.title = title,
+                      .rows = {{.panels = {input}, .height = recording.input_is_spikes ? raster_height : 0.7},
+                               {.panels = {membrane_panel}, .height = 1}},
+                      .width = 720,
+                      .height = 560};
+  if (recording.fires) figure.rows.push_back({.panels = {spikes}, .height = raster_height});
+  return figure;
 }
 
 }  // namespace rheo::app

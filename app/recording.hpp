@@ -22,6 +22,7 @@ struct Recording {
   std::size_t neurons = 0;
   Trace input{};
   bool input_is_spikes = false;
+  bool fires = true;  // false: what leaves is the membrane
   std::vector<Trace> states{};
   std::vector<float> spk{};         // [steps, neurons]
   std::vector<double> threshold{};  // one, or one per neuron

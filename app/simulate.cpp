@@ -75,8 +75,9 @@ at::Tensor realise(const InputSpec& input, std::int64_t steps, std::int64_t neur
 }
 
 /// The lowest step current of 1, 2, 3, 5 x 10^k that makes the first neuron spike three times in 200 steps,
-/// else once. Any neuron, in any units, then shows something.
-std::string fitting_input(nn::Neuron& neuron, std::int64_t neurons) {
+/// else once; for one that does not fire, the top of its usual input. Any neuron, in any units, then shows something.
+std::string fitting_input(const NeuronDescription& described, nn::Neuron& neuron, std::int64_t neurons) {
+  if (!described.fires) return "step:" + rounded(described.drive.high) + "@" + std::to_string(step_begin);
   std::string once;
   for (int exponent = -3; exponent <= 4; ++exponent) {
     for (const int digit : {1, 2, 3, 5}) {
@@ -108,7 +109,8 @@ Recording simulate(Setup& setup, std::uint64_t steps, std::uint64_t seed, const 
     context.note("note: --input " + input.text + " begins after the last of the " + std::to_string(steps) +
                  " steps");
   }
-  if (setup.inputs.empty()) setup.inputs.push_back(parse_input(fitting_input(neuron, columns)));
+  if (setup.inputs.empty())
+    setup.inputs.push_back(parse_input(fitting_input(*setup.neuron, neuron, columns)));
 
   at::Tensor x = at::zeros({rows, columns}, at::kFloat);
   std::string inputs;
@@ -128,7 +130,8 @@ Recording simulate(Setup& setup, std::uint64_t steps, std::uint64_t seed, const 
     if (state.name != "spk") recording.states.push_back({state.name, state.unit, plain(out[state.name])});
   }
   recording.spk = plain(out.spk);
-  recording.threshold = setup.threshold;
+  recording.fires = setup.neuron->fires;
+  if (recording.fires) recording.threshold = setup.threshold;
   return recording;
 }
 

@@ -31,11 +31,14 @@ std::vector<std::string> remarks(const NeuronDescription& neuron) {
   std::vector<std::string> out;
   if (!neuron.fires) out.emplace_back("It does not fire: its membrane is what leaves.");
   const auto& refused = neuron.refuses;
-  const bool thresholds = std::find(refused.begin(), refused.end(), "threshold") == refused.end();
-  if (thresholds && neuron.threshold != 1) {
+  const auto takes = [&](const std::string& option) {
+    return std::find(refused.begin(), refused.end(), option) == refused.end();
+  };
+  if (takes("threshold") && neuron.threshold != 1) {
     out.push_back("threshold is " + amount(neuron.threshold, neuron.states.back().unit) + " unless given.");
   }
-  if (neuron.reset == Reset::zero) out.emplace_back("reset_mechanism is zero unless given.");
+  if (takes("reset_mechanism") && neuron.reset == Reset::zero)
+    out.emplace_back("reset_mechanism is zero unless given.");
   if (neuron.surrogate_scale != 1)
     out.push_back("A surrogate sees (U - threshold) / " + rounded(neuron.surrogate_scale) + ".");
   if (!refused.empty()) out.push_back("Not taken: " + joined(refused) + ".");

@@ -46,13 +46,13 @@ std::string section(const Entry& entry) {
 std::string markdown(const std::vector<Entry>& entries) {
   std::string text =
       "# Neurons\n\nWritten by `rheobase neurons --markdown` from the registry, pictures included. Every "
-      "neuron also "
-      "takes threshold,\nreset_mechanism, reset_delay, graded_spikes_factor and a surrogate, where it does "
-      "not say "
-      "otherwise. In the pictures all\nparameters have their defaults. Brian 2 has equations for neurons, "
-      "not names: "
-      "what stands for it is the name in its list of\nlibrary models, or the example that has the same "
-      "equations.\n";
+      "neuron also takes threshold,\nreset_mechanism, reset_delay, graded_spikes_factor and a surrogate, "
+      "where "
+      "it does not say otherwise. In the pictures\nparameters have their defaults, where the caption does "
+      "not "
+      "say otherwise. Brian 2 has equations for neurons, not names:\nwhat stands for it is the name in its "
+      "list "
+      "of library models, or the example that has the same equations.\n";
   for (const Entry& entry : entries) text += section(entry);
   return text;
 }

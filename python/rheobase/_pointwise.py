@@ -56,9 +56,9 @@ class PointwiseNeuron(LIF):
         given = [None if options[n] is None or options[n] is False else _tensor(options[n]) for n in names]
         learned = [bool(options.get(f"learn_{n}")) for n in names]
         complete, sources = _complete(self._kind, [None if g is None else g.detach() for g in given], learned, self._modes)
-        for name, value, follows, learn in zip(names, given, complete, learned):
+        for name, value, follows, learn, source in zip(names, given, complete, learned, sources):
             # snnTorch's state-dict has no entry for the threshold of a change.
-            self._register_value(name, follows if value is None else value, learn, learn or name != "delta_threshold")
+            self._register_value(name, value if source and value is not None else follows, learn, learn or name != "delta_threshold")
         self._sources = sources
         self._value_names = [n if source else None for n, source in zip(names, sources)]
         self._value_names += ["threshold", "graded_spikes_factor"] + ["surrogate_slope"] * self.learn_slope
@@ -66,7 +66,8 @@ class PointwiseNeuron(LIF):
 
     def _refuse_useless(self, given):
         for name in self._info["refuses"]:
-            if name in given and given[name] != self.__signature__.parameters[name].default:
+            default = self.__signature__.parameters[name].default
+            if name in given and (isinstance(given[name], torch.Tensor) or given[name] != default):
                 raise TypeError(f"[{self._kind}] {name} must not be given: it would have no effect")
 
     def _values(self):
@@ -78,7 +79,20 @@ class PointwiseNeuron(LIF):
         if not is_compiling() and not self._unchanged(values):
             _check(self._kind, values, self._modes)
             self._remember(values)
+            self._follow(values)
         return values
+
+    def _follow(self, values):
+        """Sets what follows from other parameters."""
+        if all(self._sources):
+            return
+        values = values[: len(self._sources)]
+        complete, _ = _complete(self._kind, values, [False] * len(values), self._modes)
+        with torch.no_grad():
+            for parameter, value, source in zip(self._info["params"], complete, self._sources):
+                if not source:
+                    own = getattr(self, parameter["name"])
+                    own.copy_(value.reshape(own.shape))
 
     def _step(self, x, state):
         surrogate = self._surrogate
@@ -122,15 +136,7 @@ class PointwiseNeuron(LIF):
         return state.new_zeros(0) if self._info["rests"] else super()._cleared(state)
 
     def _save_to_state_dict(self, *args, **named):
-        # What follows from other parameters is stored as it is now.
-        if not all(self._sources):
-            values = self._values()[: len(self._sources)]
-            complete, _ = _complete(self._kind, values, [False] * len(values), self._modes)
-            with torch.no_grad():
-                for parameter, value, source in zip(self._info["params"], complete, self._sources):
-                    if not source:
-                        own = getattr(self, parameter["name"])
-                        own.copy_(value.reshape(own.shape))
+        self._follow(self._values())  # is stored as it is now
         super()._save_to_state_dict(*args, **named)
 
 

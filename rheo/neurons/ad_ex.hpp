@@ -2,7 +2,7 @@
 //     C dU/dt = g_L (E_L - U) + g_L Delta_T exp((U - V_T) / Delta_T) - w + I
 //     tau_w dw/dt = a (U - E_L) - w
 //     S[t] = 1 if U[t] > threshold; the next step starts from V_r and w + b, without gradient where the membrane was
-// One Euler step of both per time step, the exponent at most 20; refused where time_step is above C / g_L or tau_w.
+// One Euler step of both per time step, the exponent at most 10; refused where time_step is above C / g_L or tau_w.
 // R. Brette, W. Gerstner 2005, "Adaptive exponential integrate-and-fire model as an effective description of neuronal
 // activity", whose numbers these are.
 #pragma once
@@ -66,7 +66,7 @@ struct AdEx {
     const auto v = select(fired, c.V_r, s.mem);
     const auto w0 = select(fired, s.w + c.b, s.w);
     const auto z = (v - c.V_T) / c.Delta_T;
-    const auto upstroke = c.Delta_T * exp(select(detach(z) < 20, z, fill(detach(z), 20)));
+    const auto upstroke = c.Delta_T * exp(select(detach(z) < 10, z, fill(detach(z), 10)));
     const auto mem = v + c.mem_share * (c.g_L * (c.E_L - v + upstroke) - w0 + x);
     const auto w = w0 + c.w_share * (c.a * (v - c.E_L) - w0);
     return Stepped{rule.fire(mem).spk, State{w, mem}};

@@ -4,7 +4,7 @@
 // integration = exact solves both over a time step: with a = exp(-time_step / tau_syn), b = exp(-time_step / tau_mem) and
 // k = (b - a) tau_syn / (tau_mem - tau_syn), finite at tau_syn = tau_mem too,
 //     U[t] = b U[t-1] + (1 - b) v_leak + R k I[t-1] + R w_in (1 - b - k) X[t],   I[t] = a I[t-1] + w_in (1 - a) X[t]
-// integration = euler is NIR's own discretisation, with the current of the step before:
+// integration = euler is one forward Euler step of both, with the current of the step before:
 //     U[t] = U[t-1] + time_step / tau_mem (v_leak - U[t-1] + R I[t-1]),   I[t] = I[t-1] + time_step / tau_syn (w_in X[t] - I[t-1])
 // which is refused where time_step is above a time constant. NIR's CubaLIF; Pedersen et al. 2024, "Neuromorphic
 // intermediate representation: a unified instruction set for interoperable brain-inspired computing".
@@ -46,11 +46,14 @@ struct CubaLIF {
     }
     const T syn_share = syn_rate * exprel_of(-syn_rate);
     const T mem_share = mem_rate * exprel_of(-mem_rate);
-    const T decay = 1 - mem_share;
-    const T passed = mem_rate * decay * exprel_of(mem_rate - syn_rate);
-    return Constants{T(1 - syn_share),
+    // mem_rate exp(-mem_rate) exprel(mem_rate - syn_rate), with the slower decay taken out: nothing overflows.
+    const auto mem_is_slower = mem_rate < syn_rate;
+    const T slower = select(mem_is_slower, mem_rate, syn_rate);
+    const T faster = select(mem_is_slower, syn_rate, mem_rate);
+    const T passed = mem_rate * exp_of(-slower) * exprel_of(slower - faster);
+    return Constants{T(exp_of(-syn_rate)),
                      T(p.w_in * syn_share),
-                     decay,
+                     T(exp_of(-mem_rate)),
                      T(p.R * passed),
                      T(p.R * p.w_in * (mem_share - passed)),
                      T(p.v_leak * mem_share)};

@@ -1,9 +1,9 @@
 // Exponential integrate-and-fire: the sodium current's upstroke as an exponential.
 //     tau dU/dt = E_L - U + Delta_T exp((U - V_T) / Delta_T) + R I
 //     S[t] = 1 if U[t] > threshold; the next step starts from V_reset, without gradient where the membrane was
-// One Euler step per time step, the exponent at most 20; refused above time_step = tau. Rheobase current:
+// One Euler step per time step, the exponent at most 10; refused above time_step = tau. Rheobase current:
 // (V_T - E_L - Delta_T) / R. Fourcaud-Trocme, Hansel, van Vreeswijk, Brunel 2003, "How spike generation mechanisms determine
-// the neuronal response to fluctuating inputs", whose numbers these are.
+// the neuronal response to fluctuating inputs", whose numbers these are, without its refractory period of 1.7 ms.
 #pragma once
 
 #include "rheo/core/neuron.hpp"
@@ -55,7 +55,7 @@ struct ExponentialIF {
     const auto fired = detach(s.mem) > detach(rule.threshold);
     const auto v = select(fired, c.V_reset, s.mem);
     const auto z = (v - c.V_T) / c.Delta_T;
-    const auto upstroke = c.Delta_T * exp(select(detach(z) < 20, z, fill(detach(z), 20)));
+    const auto upstroke = c.Delta_T * exp(select(detach(z) < 10, z, fill(detach(z), 10)));
     const auto mem = v + c.share * (c.E_L - v + upstroke + c.R * x);
     return Stepped{rule.fire(mem).spk, State{mem}};
   }

@@ -38,7 +38,7 @@ struct HodgkinHuxley {
                  {"mem", "mV", "membrane potential", {-75, 40}}},
       .input_unit = "uA/cm2",
       .reset = Reset::none,
-      .refuses = {"reset_mechanism", "reset_delay"},
+      .refuses = {"reset_mechanism", "reset_delay", "inhibition"},
       .threshold = -20,
       .surrogate_scale = 10,
       .drive = {-20, 80},
@@ -58,7 +58,7 @@ struct HodgkinHuxley {
     if (!(p.time_step <= 0.4)) refuse("time_step", "must be at most 0.4", p.time_step);
   }
 
-  /// -65 mV and the gates that belong to it.
+  /// Of the standard constants: -65 mV and the gates that belong to it. With others it moves from there to its own.
   template <class T>
   static auto rest(const Raw<T>& p) {
     const auto at = [&](double value) { return T(p.EL * 0 + value); };

@@ -2,8 +2,8 @@
 //     U[t] = U[t-1] + G X[t] - R threshold   (subtract)
 //     U[t] = (1 - R) (U[t-1] + G X[t])       (zero)
 //     S[t] = 1 if U[t] > threshold;   R = 1 if U[t-1] > threshold, without gradient
-// Exact, there is nothing to integrate numerically. L. Lapicque 1907 without the leak; NIR's IF, whose r is the gain G
-// times the time step.
+// Exact, there is nothing to integrate numerically. L. Lapicque 1907 without the leak; NIR's IF, whose r times the
+// time step is the gain G.
 #pragma once
 
 #include "rheo/core/neuron.hpp"

@@ -3,9 +3,10 @@
 //     S[t] = 1 if U[t] > threshold; the next step starts from c and u + d, without gradient where the membrane was
 // pattern names a published set of a, b, c and d; those that are given replace the set's. Class 1 and the integrator have
 // 4.1 U + 108 in place of 5 U + 140, accommodation du/dt = a b (U + 65). As in the published program, one Euler step of U
-// and then of u with the new U; refused above 0.5 ms, where U overshoots.
-// E. M. Izhikevich 2003, "Simple model of spiking neurons", table of figure 2; 2004, "Which model to use for cortical
-// spiking neurons?", figure 1 and its program.
+// and then of u with the new U; refused above 0.5 ms, where U overshoots. A U below U_low, where the slope of that step
+// in U is 0 (-(5 + 1 / time_step) / 0.08; -112.5 mV at 0.25 ms), counts as U_low, without gradient: from below it a step
+// would throw U up the higher the lower it is. E. M. Izhikevich 2003, "Simple model of spiking neurons", figure 2; 2004,
+// "Which model to use for cortical spiking neurons?", figure 1 and its program.
 #pragma once
 
 #include "rheo/core/neuron.hpp"
@@ -14,13 +15,14 @@ namespace rheo::inline RHEO_ISA::neurons {
 
 struct Izhikevich {
   RHEO_STATE(u, mem)
-  RHEO_CONSTANTS(square, slope, offset, share, rate, b, drift, keep, c, d)
+  RHEO_CONSTANTS(low, slope, offset, share, rate, b, drift, keep, c, d)
   RHEO_PARAMETERS_AND_MODES((a, b, c, d, time_step), (pattern))
   static constexpr NeuronInfo info{
       .name = "Izhikevich",
       .brief = "Izhikevich's simple model, with its published patterns by name",
       .params = {{"a", no_default, Domain::any, "1/ms", "rate of the recovery u; pattern's where not given"},
-                 {"b", no_default, Domain::any, "1", "how u follows the membrane; pattern's where not given"},
+                 {"b", no_default, Domain::any, "1/ms",
+                  "how u follows the membrane; pattern's where not given"},
                  {"c", no_default, Domain::any, "mV", "membrane after a spike; pattern's where not given"},
                  {"d", no_default, Domain::any, "mV/ms", "what a spike adds to u; pattern's where not given"},
                  {"time_step", 0.25, Domain::positive, "ms", "duration of a step", false}},
@@ -61,11 +63,12 @@ struct Izhikevich {
       .surrogate_scale = 10,
       .drive = {-20, 100},
       .elsewhere =
-          "SpikingJelly: IzhikevichNode; Norse: IzhikevichCell; Brian 2: Izhikevich; NEST: izhikevich",
+          "SpikingJelly: IzhikevichNode, in other constants; Norse: IzhikevichCell; Brian 2: Izhikevich; "
+          "NEST: izhikevich",
   };
   enum Pattern { class_1 = 13, integrator = 18, accommodation = 24 };
 
-  /// A published set, and the membrane its program starts from.
+  /// A published set, and where it starts: for 2004's as in its program, for 2003's near the rest of its equations.
   struct Set {
     double a, b, c, d, start;
   };
@@ -99,8 +102,9 @@ struct Izhikevich {
     const bool excitable = p.pattern == class_1 || p.pattern == integrator;
     const bool drifts = p.pattern == accommodation;
     const T& dt = q.time_step;
-    return Constants{T(dt * 0.04),
-                     T(dt * (excitable ? 4.1 : 5.0) + 1),
+    const T slope = dt * (excitable ? 4.1 : 5.0) + 1;
+    return Constants{T(-12.5 * slope / dt),
+                     slope,
                      T(dt * (excitable ? 108.0 : 140.0)),
                      dt,
                      T(dt * q.a),
@@ -133,9 +137,10 @@ struct Izhikevich {
   template <class S, class X, class C, class R>
   RHEO_INLINE static auto step(const S& s, const X& x, const C& c, const R& rule) {
     const auto fired = detach(s.mem) > detach(rule.threshold);
-    const auto v = select(fired, c.c, s.mem);
+    const auto last = select(fired, c.c, s.mem);
+    const auto v = select(detach(last) < detach(c.low), detach(c.low), last);
     const auto u0 = select(fired, s.u + c.d, s.u);
-    const auto mem = (c.square * v + c.slope) * v + c.offset + c.share * (x - u0);
+    const auto mem = (c.share * fill(detach(v), 0.04) * v + c.slope) * v + c.offset + c.share * (x - u0);
     // The difference is taken first: its terms are large beside it.
     const auto u = u0 + c.rate * (c.b * mem + c.drift - c.keep * u0);
     return Stepped{rule.fire(mem).spk, State{u, mem}};

@@ -1,4 +1,4 @@
-// Leaky integrate-and-fire whose time constant is learned.
+// Leaky integrate-and-fire whose time constant can be learned, with learn_w.
 //     U[t] = U[t-1] + (X[t] - U[t-1]) / tau - R threshold   (subtract)
 //     U[t] = (1 - R) (U[t-1] + (X[t] - U[t-1]) / tau)       (zero)
 //     S[t] = 1 if U[t] > threshold;   R = 1 if U[t-1] > threshold, without gradient
@@ -17,9 +17,9 @@ struct ParametricLIF {
   RHEO_PARAMETERS_AND_MODES((tau, w), (decay_input))
   static constexpr NeuronInfo info{
       .name = "ParametricLIF",
-      .brief = "leaky integrate-and-fire with a time constant that is learned",
-      .params = {{"tau", 2.0, Domain::positive, "steps", "membrane time constant, above 1; learned through w",
-                  false},
+      .brief = "leaky integrate-and-fire with a time constant that can be learned",
+      .params = {{"tau", 2.0, Domain::positive, "steps",
+                  "membrane time constant, above 1; follows from w, which learn_w learns", false},
                  {"w", no_default, Domain::any, "1", "-ln(tau - 1); overrides tau"}},
       .states = {{"mem", "1", "membrane potential"}},
       .modes = {{"decay_input", {"yes", "no"}, "whether the input, too, is divided by tau"}},

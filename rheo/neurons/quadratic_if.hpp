@@ -1,9 +1,11 @@
 // Quadratic integrate-and-fire: the normal form of a neuron that starts to fire at an arbitrarily low rate.
 //     tau dU/dt = a0 (U - V_rest) (U - V_crit) + R I
 //     S[t] = 1 if U[t] > threshold; the next step starts from V_reset, without gradient where the membrane was
-// One Euler step per time step; refused where it would overshoot the rest, time_step > tau / (a0 (V_crit - V_rest)).
-// Rheobase current: a0 (V_crit - V_rest)^2 / (4 R). Latham, Richmond, Nelson, Nirenberg 2000, "Intrinsic dynamics in
-// neuronal networks I"; Gerstner et al. 2014, Neuronal Dynamics, section 5.3, whose numbers these are.
+// One Euler step per time step; refused where it would overshoot the rest, time_step > tau / (a0 (V_crit - V_rest)). A
+// membrane below V_low = (V_rest + V_crit) / 2 - tau / (2 a0 time_step) counts as V_low, without gradient: from below it a
+// step would throw it up the higher the lower it is. Rheobase current: a0 (V_crit - V_rest)^2 / (4 R). Latham, Richmond,
+// Nelson, Nirenberg 2000, "Intrinsic dynamics in neuronal networks I"; Gerstner et al. 2014, Neuronal Dynamics, section
+// 5.3. Defaults: a cortical cell's in round numbers.
 #pragma once
 
 #include "rheo/core/neuron.hpp"
@@ -12,7 +14,7 @@ namespace rheo::inline RHEO_ISA::neurons {
 
 struct QuadraticIF {
   RHEO_STATE(mem)
-  RHEO_CONSTANTS(curvature, V_rest, V_crit, gain, V_reset)
+  RHEO_CONSTANTS(curvature, V_rest, V_crit, gain, V_reset, V_low)
   RHEO_PARAMETERS(tau, a0, V_rest, V_crit, R, V_reset, time_step)
   static constexpr NeuronInfo info{
       .name = "QuadraticIF",
@@ -37,7 +39,9 @@ struct QuadraticIF {
   template <class T>
   static auto derive(const Raw<T>& p) {
     const T share = p.time_step / p.tau;
-    return Constants{T(share * p.a0), p.V_rest, p.V_crit, T(share * p.R), p.V_reset};
+    const T curvature = share * p.a0;
+    return Constants{curvature,      p.V_rest,  p.V_crit,
+                     T(share * p.R), p.V_reset, T(detach((p.V_rest + p.V_crit) * 0.5 - 0.5 / curvature))};
   }
 
   /// Calls refuse(parameter, rule, value) for what the equations cannot use.
@@ -57,7 +61,8 @@ struct QuadraticIF {
   template <class S, class X, class C, class R>
   RHEO_INLINE static auto step(const S& s, const X& x, const C& c, const R& rule) {
     const auto fired = detach(s.mem) > detach(rule.threshold);
-    const auto v = select(fired, c.V_reset, s.mem);
+    const auto last = select(fired, c.V_reset, s.mem);
+    const auto v = select(detach(last) < detach(c.V_low), detach(c.V_low), last);
     const auto mem = v + c.curvature * (v - c.V_rest) * (v - c.V_crit) + c.gain * x;
     return Stepped{rule.fire(mem).spk, State{mem}};
   }

@@ -23,6 +23,7 @@ struct RefractoryLIF {
                   false}},
       .states = {{"wait", "steps", "silent steps still to come", {-3, 3}},
                  {"mem", "1", "membrane potential"}},
+      .refuses = {"inhibition"},
       .elsewhere = "Norse: LIFRefracCell, which filters its input first; Brian 2: example IF_curve_LIF",
   };
 

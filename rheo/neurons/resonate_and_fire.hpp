@@ -25,7 +25,7 @@ struct ResonateAndFire {
       .reset = Reset::none,
       .refuses = {"reset_mechanism", "reset_delay"},
       .drive = {-20, 60},
-      .elsewhere = "SpikingJelly: RAFNode, whose spikes leave x as it is",
+      .elsewhere = "SpikingJelly: RAFNode, which adds the input whole and whose spikes leave x as it is",
   };
 
   template <class T>

@@ -29,8 +29,9 @@ struct SEAdLIF {
       .states = {{"adapt", "1", "adaptation current", {-1, 5}},
                  {"mem", "1", "membrane potential", {-0.5, 1}}},
       .reset = Reset::zero,
-      .refuses = {"reset_mechanism", "reset_delay"},
+      .refuses = {"reset_mechanism", "reset_delay", "inhibition"},
       .drive = {-20, 40},
+      .elsewhere = "its authors' code: SEAdLIF",
   };
 
   template <class T>

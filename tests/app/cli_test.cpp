@@ -246,6 +246,18 @@ TEST_F(Cli, WithoutOptionsItSpikesAndDraws) {
   EXPECT_EQ(run("simulate Leaky").code, 0) << "a second run replaces the figure the program named itself";
 }
 
+// What leaves a leaky integrator is its membrane: no spikes are told, drawn or written.
+TEST_F(Cli, SimulateOfANeuronThatDoesNotFire) {
+  const Result result = run("simulate LI --csv li.csv --plot li.svg");
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(result.out.starts_with("mem at most ")) << result.out;
+  EXPECT_EQ(result.out.find("spike"), std::string::npos) << result.out;
+  EXPECT_GT(std::atof(result.out.c_str() + std::string("mem at most ").size()), 0.1) << result.out;
+  EXPECT_EQ(table(read("li.csv"))[0], (std::vector<std::string>{"step", "input", "mem"}));
+  EXPECT_NE(read("li.svg").find("LI: 200 steps"), std::string::npos);
+  EXPECT_EQ(read("li.svg").find("threshold"), std::string::npos);
+}
+
 // The tutorial's Lapicque at 0.3 A. Its list counts the first state as entry 0: 37, 64, 92, 119, 147, 174.
 TEST_F(Cli, LapicqueOfTheTutorial) {
   const Result result = run(

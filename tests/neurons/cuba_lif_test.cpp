@@ -82,6 +82,8 @@ TEST(CubaLIF, EqualsItsDifferentialEquations) {
     for (const oracle::Cuba p : {oracle::Cuba{5, 20, 2, -0.25, 1.5, 1, true},
                                  {20, 5, 1.5, 0.25, 2, 2, true},
                                  {8, 8, 2, 0, 1.25, 1, true},  // where k is 0 / 0
+                                 {2, 0.125, 1.5, 0.1, 1, 1, true},
+                                 {0.125, 4, 1.5, 0.1, 1, 1, true},
                                  {5, 20, 2, -0.25, 1.5, 1, false}}) {
       const double threshold = 0.8, graded = 2.5;
       const auto want = oracle::cuba_lif(p, x, 0.3, 1.1, trajectory::common(threshold, graded, setting));
@@ -96,7 +98,7 @@ TEST(CubaLIF, EqualsItsDifferentialEquations) {
   EXPECT_GT(spikes, 1000U);
 }
 
-// NIR's own loop: both sides from the values before the step, dt = 1e-4 s.
+// Both sides from the values before the step.
 TEST(CubaLIF, EulerByHand) {
   const auto c = CubaLIF::derive(raw({2e-3, 4e-3, 40, 0.5, 20, 1e-4, false}));
   const auto out = trajectory::walk<CubaLIF>(c, {1, 0}, {0.2, 0.1}, 10, 1, {});
@@ -104,6 +106,25 @@ TEST(CubaLIF, EulerByHand) {
   EXPECT_NEAR(out.state[1][0], 0.1 + 0.025 * (0.5 - 0.1 + 40 * 0.2), 1e-14);
   EXPECT_NEAR(out.state[0][1], 1.19 - 0.05 * 1.19, 1e-14);
   EXPECT_NEAR(out.state[1][1], 0.31 + 0.025 * (0.5 - 0.31 + 40 * 1.19), 1e-14);
+}
+
+// Steps far longer than one or both time constants: the first membrane from zero, R w_in X (1 - b - k), in long double.
+TEST(CubaLIF, LongStepsAreExactToo) {
+  for (const double mem_rate : {1e-3, 0.5, 15.0, 18.0, 40.0, 90.0, 800.0}) {
+    for (const double syn_rate : {0.01, 0.1, 0.5, 1.0, 30.0, 95.0}) {
+      const auto c = CubaLIF::derive(raw({1 / syn_rate, 1 / mem_rate, 2, 0, 1.5, 1, true}));
+      const long double a = std::exp(-static_cast<long double>(syn_rate)),
+                        b = std::exp(-static_cast<long double>(mem_rate)),
+                        apart = static_cast<long double>(mem_rate) - syn_rate,
+                        k = apart == 0 ? mem_rate * b : (a - b) * mem_rate / apart;
+      const auto out = trajectory::walk<CubaLIF>(c, {1, 0}, {0, 0}, 1e9, 1, {});
+      const auto first = static_cast<double>(3 * (1 - b - k)), current = static_cast<double>(1.5L * (1 - a));
+      EXPECT_NEAR(out.state[1][0], first, 1e-12) << mem_rate << ' ' << syn_rate;
+      EXPECT_NEAR(out.state[1][1], static_cast<double>(b) * first + static_cast<double>(2 * k) * current,
+                  1e-12)
+          << mem_rate << ' ' << syn_rate;
+    }
+  }
 }
 
 // A long run without spikes ends at v_leak + R w_in X, at whatever step.

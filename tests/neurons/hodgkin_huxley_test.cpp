@@ -209,14 +209,14 @@ TEST(HodgkinHuxley, SpikeAmplitude) {
 // 50 per second (class 2): Rinzel and Miller 1980, "Numerical calculation of stable and unstable periodic solutions to the
 // Hodgkin-Huxley equations", 6.26.
 TEST(HodgkinHuxley, RheobaseAndOnsetOfRepetitiveFiring) {
-  EXPECT_EQ(spike_steps(run(2.0, 100, 0.02).spk).size(), 0U);
-  EXPECT_GE(spike_steps(run(2.6, 100, 0.02).spk).size(), 1U);
+  EXPECT_EQ(spike_steps(run(2.2, 100, 0.02).spk).size(), 0U);
+  EXPECT_GE(spike_steps(run(2.5, 100, 0.02).spk).size(), 1U);
   const auto goes_on = [](double current) {
-    const auto steps = spike_steps(run(current, 1000, 0.04).spk);
-    return !steps.empty() && steps.back() > 24000;
+    const auto steps = spike_steps(run(current, 1000, 0.01).spk);
+    return !steps.empty() && steps.back() > 96000;
   };
-  EXPECT_FALSE(goes_on(6.0));
-  EXPECT_TRUE(goes_on(6.6));
+  EXPECT_FALSE(goes_on(6.2));
+  EXPECT_TRUE(goes_on(6.3));
   const auto steps = spike_steps(run(6.6, 1000, 0.04).spk);
   EXPECT_NEAR(static_cast<double>(steps.size()), 55, 6);
   const auto rate = [](double current) { return spike_steps(run(current, 1000, 0.04).spk).size(); };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <span>
 #include <string_view>
 
 #include "tests/neurons/trajectories.hpp"
@@ -18,7 +19,7 @@ struct Simple {
   bool accommodates = false;  // du/dt = a b (v + 65)
   double dt = 0.25;
 };
-/// The loop of Izhikevich's program for figure 1 of his 2004 paper.
+/// The loop of Izhikevich's program for figure 1 of his 2004 paper; v not below the vertex of what an Euler step makes of it.
 Run izhikevich(const Simple& p, const Numbers& x, double u, double v, const Common& c) {
   Run run;
   for (const double I : x) {
@@ -26,6 +27,7 @@ Run izhikevich(const Simple& p, const Numbers& x, double u, double v, const Comm
       v = p.c;
       u = u + p.d;
     }
+    v = std::max(v, -(p.slope + 1 / p.dt) / 0.08);
     v = v + p.dt * (0.04 * v * v + p.slope * v + p.offset - u + I);
     u = u + p.dt * (p.accommodates ? p.a * (p.b * (v + 65)) : p.a * (p.b * v - u));
     keep(run, v, c);
@@ -36,7 +38,7 @@ Run izhikevich(const Simple& p, const Numbers& x, double u, double v, const Comm
 
 const Registration kernels{{
     .neuron = "Izhikevich",
-    .loops = {{{0.01, 2.25, 35, 0.25, 0.005, 0.2, 0, 1, -65, 8},
+    .loops = {{{-112.5, 2.25, 35, 0.25, 0.005, 0.2, 0, 1, -65, 8},
                [](const Numbers& x, const Numbers& s, const Common& c) {
                  const auto run = izhikevich({0.02, 0.2, -65, 8}, x, s[0], s[1], c);
                  return Traces{run.spk, {run.adapt, run.mem}};
@@ -76,7 +78,7 @@ Raw named(std::string_view pattern, double dt = 0.25) {
           .pattern = number_of(pattern)};
 }
 
-/// As published: table and program of 2004, RS to LTS of 2003.
+/// As published: sets and starts of 2004's program; the first seven are figure 2 of 2003, which names no start.
 struct Published {
   const char* name;
   oracle::Simple set;
@@ -119,8 +121,9 @@ TEST(Izhikevich, EqualsHisProgramForEveryPattern) {
     for (const double dt : {0.25, 0.5}) {
       oracle::Simple p = set;
       p.dt = dt;
-      const auto x = trajectory::noisy_input(600, -20, 60);
-      for (const double mem : {start, 42.0}) {
+      for (const double mem : {start, 42.0, -130.0}) {
+        // The last is thrown up and down, so that rounding grows sooner.
+        const auto x = trajectory::noisy_input(mem < -100 ? 100 : 600, -20, 60);
         const double u = p.accommodates ? -16 : p.b * start;
         const auto want = oracle::izhikevich(p, x, u, mem, {30, 2.5});
         const auto got = walk<Izhikevich>(Izhikevich::derive(named(name, dt)), x, {u, mem}, 30, 2.5, {});
@@ -170,11 +173,14 @@ TEST(Izhikevich, WhatIsGivenReplacesThePatterns) {
   EXPECT_FALSE(given[2] || given[3]);
 }
 
-TEST(Izhikevich, StartsWhereThePublishedProgramDoes) {
+TEST(Izhikevich, StartsWhereThePublishedProgramDoesOrNearRest) {
   for (const auto& [name, set, start] : published) {
     const auto rest = Izhikevich::rest(named(name));
     EXPECT_EQ(rest.mem, start) << name;
     EXPECT_NEAR(rest.u, set.accommodates ? -16 : set.b * start, 1e-14) << name;
+  }
+  for (const auto& [name, set, start] : std::span(published).first(7)) {
+    EXPECT_NEAR(0.04 * start * start + 5 * start + 140 - set.b * start, 0, 0.2) << name;
   }
 }
 
@@ -189,6 +195,25 @@ TEST(Izhikevich, LongStepsAreRefused) {
   EXPECT_EQ(refused, 0);
   Izhikevich::check(named("chattering", 0.51), refuse);
   EXPECT_EQ(refused, 1);
+}
+
+// However strong a pulse of inhibition, the membrane stays finite and does not fire while it lasts.
+TEST(Izhikevich, InhibitionDoesNotFire) {
+  for (const double dt : {0.01, 0.25, 0.5}) {
+    for (const double current : {-100.0, -900.0, -14600.0, -1e6}) {
+      const auto rest = Izhikevich::rest(named("regular_spiking", dt));
+      const auto out = walk<Izhikevich>(Izhikevich::derive(named("regular_spiking", dt)),
+                                        std::vector<double>(300, current), {rest.u, rest.mem}, 30, 1, {});
+      EXPECT_EQ(spike_steps(out.spk).size(), 0U) << dt << ' ' << current;
+      EXPECT_TRUE(std::isfinite(out.state[1].back()));
+      // One step of it, in which u has no time to follow, is forgotten.
+      std::vector<double> pulse(2000, 0);
+      pulse[5] = -100;
+      const auto after = walk<Izhikevich>(Izhikevich::derive(named("regular_spiking", dt)), pulse,
+                                          {rest.u, rest.mem}, 30, 1, {});
+      EXPECT_EQ(spike_steps(after.spk).size(), 0U) << dt;
+    }
+  }
 }
 
 // ---- figure 1 of 2004, and figure 2 of 2003 --------------------------------------------------------------------------
@@ -325,7 +350,7 @@ TEST(Izhikevich, InhibitionInducedSpikingAndBursting) {
   }
 }
 
-// 2003: the fast spiking cell does not adapt, the chattering one fires bursts of spikes 2 to 6 ms apart.
+// 2003: the fast spiking cell does not adapt, the chattering one fires bursts of spikes some 2 to 6 ms apart.
 TEST(Izhikevich, FastSpikingAndChattering) {
   const auto fast = intervals(spikes_of("fast_spiking", 300, from(10, 10)));
   ASSERT_GT(fast.size(), 8U);
@@ -333,16 +358,20 @@ TEST(Izhikevich, FastSpikingAndChattering) {
   const auto regular = intervals(spikes_of("regular_spiking", 300, from(10, 14)));
   EXPECT_GT(regular.back(), 2 * fast.back());
   const auto bursts = intervals(spikes_of("chattering", 300, from(10, 10)));
-  EXPECT_LT(*std::min_element(bursts.begin(), bursts.end()), 6);
-  EXPECT_GT(*std::max_element(bursts.begin(), bursts.end()), 15);
+  std::vector<double> within, between;
+  for (const double gap : bursts) (gap < 10 ? within : between).push_back(gap);
+  ASSERT_GE(between.size(), 2U);
+  ASSERT_GE(within.size(), 3 * between.size());
+  EXPECT_GE(*std::min_element(within.begin(), within.end()), 1.5);
+  EXPECT_LE(*std::max_element(within.begin(), within.end()), 6);
 }
 
 TEST(Izhikevich, DerivativesAgainstCentralDifferences) {
-  for (const double mem : {-58.0, 38.0}) {  // below, and just after a spike
+  for (const double mem : {-58.0, 38.0, -120.0}) {  // below, just after a spike, too low
     trajectory::Point<Izhikevich> p;
     p.x = trajectory::noisy_input(8, -4, 10);
     p.state = {-12, mem};
-    p.constants = {0.01, 2.25, 35, 0.25, 0.005, 0.2, 20, 1, -65, 8};
+    p.constants = {-112.5, 2.25, 35, 0.25, 0.005, 0.2, 20, 1, -65, 8};
     p.threshold = 30;
     EXPECT_LE(trajectory::worst_difference(p, {}), 1e-6) << mem;
   }

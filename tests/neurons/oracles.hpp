@@ -117,14 +117,14 @@ struct Exponential {
 struct Slopes {
   double mem, w;
 };
-inline Slopes adex_slopes(const Exponential& p, double mem, double w, double input) {
-  const double upstroke = p.g_L * p.Delta_T * std::exp(std::fmin((mem - p.V_T) / p.Delta_T, 20));
+inline Slopes adex_slopes(const Exponential& p, double mem, double w, double input, double highest) {
+  const double upstroke = p.g_L * p.Delta_T * std::exp(std::fmin((mem - p.V_T) / p.Delta_T, highest));
   return {(-p.g_L * (mem - p.E_L) + upstroke - w + input) / p.C, (p.a * (mem - p.E_L) - w) / p.tau_w};
 }
 
 /// C dV/dt = -g_L (V - E_L) + g_L Delta_T exp((V - V_T) / Delta_T) - w + I, tau_w dw/dt = a (V - E_L) - w, w + b at a
 /// spike. Brette and Gerstner 2005, equations 1 to 3; without a and b, Fourcaud-Trocme et al. 2003. The exponent is at
-/// most 20.
+/// most 10.
 inline Run adex(const Exponential& p, const Numbers& x, double w, double mem, const Common& c) {
   Run run;
   for (const double input : x) {
@@ -132,7 +132,7 @@ inline Run adex(const Exponential& p, const Numbers& x, double w, double mem, co
       mem = p.reset;
       w += p.b;
     }
-    const Slopes slope = adex_slopes(p, mem, w, input);
+    const Slopes slope = adex_slopes(p, mem, w, input, 10);
     mem += p.dt * slope.mem;
     w += p.dt * slope.w;
     keep(run, mem, c);
@@ -142,14 +142,14 @@ inline Run adex(const Exponential& p, const Numbers& x, double w, double mem, co
 }
 
 /// When it fires under a constant current, from rest, with a threshold of 20: the same differential equations by the midpoint
-/// method, in steps of at most 0.01 ms and 0.1 mV.
+/// method, in steps of at most 0.01 ms and 0.1 mV, the exponent at most 20.
 inline Numbers adex_spike_times(const Exponential& p, double current, double ms) {
   Numbers times;
   double mem = p.E_L, w = 0;
   for (double t = 0; t < ms;) {
-    const Slopes begin = adex_slopes(p, mem, w, current);
+    const Slopes begin = adex_slopes(p, mem, w, current, 20);
     const double h = std::fmin(0.01, 0.1 / std::fabs(begin.mem));
-    const Slopes middle = adex_slopes(p, mem + h / 2 * begin.mem, w + h / 2 * begin.w, current);
+    const Slopes middle = adex_slopes(p, mem + h / 2 * begin.mem, w + h / 2 * begin.w, current, 20);
     mem += h * middle.mem;
     w += h * middle.w;
     t += h;

@@ -11,11 +11,14 @@ namespace {
 struct Quadratic {
   double tau, a0, rest, critical, R, reset, dt;
 };
-/// tau dV/dt = a0 (V - V_rest) (V - V_c) + R I. Gerstner et al. 2014, equation 5.16.
+/// tau dV/dt = a0 (V - V_rest) (V - V_c) + R I. Gerstner et al. 2014, equation 5.16. Not below the vertex of what an Euler
+/// step makes of V.
 Run quadratic_if(const Quadratic& p, const Numbers& x, double mem, const Common& c) {
   Run run;
   for (const double input : x) {
     if (mem > c.threshold) mem = p.reset;
+    const double low = (p.rest + p.critical) / 2 - p.tau / (2 * p.a0 * p.dt);
+    if (mem < low) mem = low;
     mem += p.dt / p.tau * (p.a0 * (mem - p.rest) * (mem - p.critical) + p.R * input);
     keep(run, mem, c);
   }
@@ -24,7 +27,7 @@ Run quadratic_if(const Quadratic& p, const Numbers& x, double mem, const Common&
 
 const Registration kernels{{
     .neuron = "QuadraticIF",
-    .loops = {{{0.0025, -65, -50, 0.1, -60},
+    .loops = {{{0.0025, -65, -50, 0.1, -60, -257.5},
                [](const Numbers& x, const Numbers& s, const Common& c) {
                  const auto run = quadratic_if({20, 0.5, -65, -50, 20, -60, 0.1}, x, s[0], c);
                  return Traces{run.spk, {run.mem}};
@@ -51,7 +54,7 @@ TEST(QuadraticIF, EqualsThePlainLoop) {
   std::size_t spikes = 0;
   for (const Setting& setting : trajectory::all_settings()) {  // its reset is its own
     for (const oracle::Quadratic& p : {usual, oracle::Quadratic{15, 0.25, -70, -48, 30, -66, 0.2}}) {
-      for (const double mem : {-65.0, 42.0}) {
+      for (const double mem : {-65.0, 42.0, -400.0}) {
         const auto want = oracle::quadratic_if(p, x, mem, trajectory::common(30, 2.5, setting));
         const auto got = walk<QuadraticIF>(QuadraticIF::derive(raw(p)), x, {mem}, 30, 2.5, setting);
         ASSERT_EQ(got.spk, want.spk) << setting.text();
@@ -68,7 +71,7 @@ std::size_t spikes_of(const oracle::Quadratic& p, double current, std::size_t st
   return spike_steps(walk<QuadraticIF>(QuadraticIF::derive(raw(p)), x, {p.rest}, 30, 1, {}).spk).size();
 }
 
-// The parabola's lowest point: a0 (V_crit - V_rest)^2 / 4 = R I. 1.40625 nA with Neuronal Dynamics' numbers.
+// The parabola's lowest point: a0 (V_crit - V_rest)^2 / 4 = R I. 1.40625 nA by default.
 TEST(QuadraticIF, Rheobase) {
   EXPECT_EQ(spikes_of(usual, 1.40625 * 0.999, 100000), 0U);
   EXPECT_GT(spikes_of(usual, 1.40625 * 1.001, 100000), 0U);
@@ -111,6 +114,22 @@ TEST(QuadraticIF, WhatItRefuses) {
   EXPECT_TRUE(said.starts_with("V_crit must be above V_rest")) << said;
 }
 
+// However strong an inhibition, it does not fire under it, nor after it, and comes back to rest.
+TEST(QuadraticIF, InhibitionDoesNotFire) {
+  for (const double dt : {0.1, 1.0, 2.6}) {
+    for (const double current : {-15.0, -90.0, -7000.0, -1e6}) {
+      oracle::Quadratic p = usual;
+      p.dt = dt;
+      std::vector<double> x(600, 0);
+      std::fill_n(x.begin(), 300, current);
+      const auto out = walk<QuadraticIF>(QuadraticIF::derive(raw(p)), x, {p.rest}, 30, 1, {});
+      EXPECT_EQ(spike_steps(out.spk).size(), 0U) << dt << ' ' << current;
+      EXPECT_LT(out.state[0][299], p.rest);
+      EXPECT_NEAR(out.state[0].back(), p.rest, 0.1) << dt << ' ' << current;
+    }
+  }
+}
+
 TEST(QuadraticIF, Rests) {
   EXPECT_EQ(QuadraticIF::rest(raw(usual)).mem, -65);
   const auto out = walk<QuadraticIF>(QuadraticIF::derive(raw(usual)), {0, 0, 0}, {-65}, 30, 1, {});
@@ -118,11 +137,11 @@ TEST(QuadraticIF, Rests) {
 }
 
 TEST(QuadraticIF, DerivativesAgainstCentralDifferences) {
-  for (const double mem : {-55.0, 38.0}) {  // at rest, and just after a spike
+  for (const double mem : {-55.0, 38.0, -90.0}) {  // at rest, just after a spike, too low
     trajectory::Point<QuadraticIF> p;
     p.x = trajectory::noisy_input(25, -4, 20);
     p.state = {mem};
-    p.constants = {0.025, -65, -50, 0.1, -60};
+    p.constants = {0.025, -65, -50, 0.1, -60, -77.5};
     p.threshold = 30;
     EXPECT_LE(trajectory::worst_difference(p, {}), 1e-6) << mem;
   }

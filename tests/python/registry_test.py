@@ -4,8 +4,10 @@ state-dicts. A neuron added in C++ appears here by itself."""
 import copy
 import functools
 import inspect
+import math
 import pickle
 import unittest
+import warnings
 
 import rheobase as snn
 import torch
@@ -138,8 +140,32 @@ class EveryNeuron(unittest.TestCase):
         usual = {"threshold": 3.0, "reset_mechanism": "none", "reset_delay": False, "inhibition": True, "learn_threshold": True}
         for option in NEURONS[name]["refuses"]:
             if option in usual and NEURONS[name].get(option.replace("reset_mechanism", "reset")) != usual[option]:
-                with self.assertRaisesRegex(TypeError, option):
+                with self.assertRaisesRegex(TypeError, f"{option} must not be given"):
                     made(name, **{option: usual[option]})
+                with self.assertRaisesRegex(TypeError, f"{option} must not be given"):
+                    made(name, **{option: torch.tensor([1.0, 2.0])})
+
+    @for_each
+    def test_inhibition_leaves_one_spike_of_a_row(self, name):
+        if "inhibition" in NEURONS[name]["refuses"]:
+            return
+        with warnings.catch_warnings(action="ignore"):
+            layer = made(name, inhibition=True)
+        spk = layer.sequence(driven(name))[0]
+        self.assertEqual(spk.sum(-1).max().item(), 1)
+
+    @for_each
+    def test_strong_input_of_either_sign_leaves_numbers(self, name):
+        reach = max(map(abs, NEURONS[name]["drive"]))
+        for scale in (-1e3, -10, 10, 1e3):
+            layer = made(name)
+            x = torch.full((200, 2, 3), scale * reach)
+            x[150:] = 0
+            x.requires_grad_()
+            spk, mem = layer.sequence(x)[:2]
+            (spk.sum() + mem.sum()).backward()
+            for values in (spk, mem, x.grad):
+                self.assertTrue(values.isfinite().all(), scale)
 
 
 class Rest(unittest.TestCase):
@@ -171,6 +197,15 @@ class Rest(unittest.TestCase):
                 self.assertEqual(signature["threshold"].default, info["threshold"])
                 layer = made(name)
                 self.assertEqual((layer.threshold.item(), layer.reset_mechanism), (info["threshold"], info["reset"]))
+
+    def test_what_follows_is_fresh_as_of_the_last_call(self):
+        layer = snn.ParametricLIF(w=-1.0, learn_w=True)
+        self.assertAlmostEqual(layer.tau.item(), 1 + math.e, delta=1e-6)
+        with torch.no_grad():
+            layer.w.fill_(-2.0)
+        layer(torch.zeros(1, 2))
+        self.assertAlmostEqual(layer.tau.item(), 1 + math.exp(2), delta=1e-5)
+        self.assertAlmostEqual(layer.state_dict()["tau"].item(), 1 + math.exp(2), delta=1e-5)
 
     def test_under_torch_compile(self):
         for name in ("HodgkinHuxley", "CubaLIF"):
