@@ -25,10 +25,10 @@ endif()
 if((shared AND SHARED) OR (NOT shared AND NOT SHARED))
   set(library ${BUILD})
 else()
-  # Beside the build, not in it: paths of the same depth let ccache answer for most of it.
+  # Beside the build, not in it, and with its flags: ccache then answers for all of it.
   set(library ${BUILD}-${LINKAGE})
   step("configuring the ${LINKAGE} library" ${CMAKE_COMMAND} -S ${SOURCE} -B ${library} ${common}
-    -DBUILD_SHARED_LIBS=${shared} "-DCMAKE_CXX_FLAGS_${build_type}=${FLAGS}"
+    -DBUILD_SHARED_LIBS=${shared} "-DCMAKE_CXX_FLAGS_${build_type}=${FLAGS}" -DRHEO_WERROR=${WERROR}
     -DRHEO_BUILD_APP=OFF -DRHEO_BUILD_TESTS=OFF -DRHEO_BUILD_BENCHMARKS=OFF -DRHEO_BUILD_EXAMPLES=OFF)
   step("building the ${LINKAGE} library" ${CMAKE_COMMAND} --build ${library} --parallel 2)
 endif()
