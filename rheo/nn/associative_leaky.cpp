@@ -5,6 +5,7 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
+#include "rheo/nn/detail/checks.hpp"
 #include "rheo/ops/associative.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/product.hpp"
@@ -26,11 +27,9 @@ at::Tensor plain_matrices(const at::Tensor& v, const at::Tensor& k, const at::Te
 
 AssociativeLeakyImpl::AssociativeLeakyImpl(const AssociativeLeakyOptions& options)
     : ScanImpl("AssociativeLeaky", common_options(options), true), options_(options) {
-  const std::pair<const char*, std::int64_t> sizes[] = {
-      {"in_dim", options.in_dim}, {"d_value", options.d_value}, {"d_key", options.d_key}};
-  for (const auto& [name, size] : sizes) {
-    if (size < 1) throw ValueError(c10::str("[AssociativeLeaky] ", name, " must be positive, got ", size));
-  }
+  detail::check_positive("AssociativeLeaky", "in_dim", options.in_dim);
+  detail::check_positive("AssociativeLeaky", "d_value", options.d_value);
+  detail::check_positive("AssociativeLeaky", "d_key", options.d_key);
   const auto units = options.d_value * options.d_key;
   if (options.num_spiking_neurons != 0 && options.num_spiking_neurons != units) {
     throw ValueError(c10::str("[AssociativeLeaky] num_spiking_neurons must be d_value * d_key = ", units,

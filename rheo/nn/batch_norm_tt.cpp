@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "rheo/nn/detail/checks.hpp"
 #include "rheo/ops/error.hpp"
 
 namespace rheo::nn {
@@ -46,11 +47,8 @@ class StepNormImpl : public torch::nn::Cloneable<StepNormImpl> {
 BatchNormTTImpl::BatchNormTTImpl(const BatchNormTTOptions& options, std::string kind,
                                  std::vector<std::int64_t> dims)
     : options_(options), kind_(std::move(kind)), dims_(std::move(dims)) {
-  const auto positive = [&](const char* name, std::int64_t value) {
-    if (value < 1) throw ValueError(c10::str("[", kind_, "] ", name, " must be positive, got ", value));
-  };
-  positive("input_features", options.input_features);
-  positive("time_steps", options.time_steps);
+  detail::check_positive(kind_, "input_features", options.input_features);
+  detail::check_positive(kind_, "time_steps", options.time_steps);
   reset();
 }
 

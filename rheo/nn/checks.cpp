@@ -19,6 +19,10 @@ void check_domain(const std::string& kind, std::string_view name, Domain domain,
   }
 }
 
+void check_positive(std::string_view kind, std::string_view name, std::int64_t value) {
+  if (value < 1) throw ValueError(c10::str("[", kind, "] ", name, " must be positive, got ", value));
+}
+
 std::vector<double> numbers(const at::Tensor& t) {
   const auto flat = t.detach().to(at::kCPU, at::kDouble).reshape({-1}).contiguous();
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};

@@ -6,13 +6,13 @@
 
 #include <cmath>
 
+#include "rheo/nn/detail/checks.hpp"
 #include "rheo/ops/error.hpp"
 
 namespace rheo::nn {
 
 GradedSpikesImpl::GradedSpikesImpl(const GradedSpikesOptions& options) : options_(options) {
-  if (options.size < 1)
-    throw ValueError(c10::str("[GradedSpikes] size must be positive, got ", options.size));
+  detail::check_positive("GradedSpikes", "size", options.size);
   if (!std::isfinite(options.constant_factor)) {
     throw ValueError(
         c10::str("[GradedSpikes] constant_factor must be finite, got ", options.constant_factor));

@@ -34,11 +34,8 @@ at::Tensor plain_recurrence(const at::Tensor& x, const at::Tensor& weight, const
 LeakyParallelImpl::LeakyParallelImpl(const LeakyParallelOptions& options)
     : ScanImpl("LeakyParallel", common_options(options), false), options_(options) {
   refuse_options("LeakyParallel", common_options(options), {"state_quant"});
-  const auto size = [](const char* name, std::int64_t value) {
-    if (value < 1) throw ValueError(c10::str("[LeakyParallel] ", name, " must be positive, got ", value));
-  };
-  size("input_size", options.input_size);
-  size("hidden_size", options.hidden_size);
+  detail::check_positive("LeakyParallel", "input_size", options.input_size);
+  detail::check_positive("LeakyParallel", "hidden_size", options.hidden_size);
   if (options.beta.given()) {
     const auto& beta = options.beta.tensor();
     if (!beta.is_floating_point()) {

@@ -1,5 +1,6 @@
 #include "rheo/nn/linear_leaky.hpp"
 
+#include "rheo/nn/detail/checks.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/product.hpp"
 
@@ -7,12 +8,8 @@ namespace rheo::nn {
 namespace {
 
 StateLeakyOptions behind(const LinearLeakyOptions& o) {
-  if (o.in_features < 1) {
-    throw ValueError(c10::str("[LinearLeaky] in_features must be positive, got ", o.in_features));
-  }
-  if (o.out_features < 1) {
-    throw ValueError(c10::str("[LinearLeaky] out_features must be positive, got ", o.out_features));
-  }
+  detail::check_positive("LinearLeaky", "in_features", o.in_features);
+  detail::check_positive("LinearLeaky", "out_features", o.out_features);
   StateLeakyOptions out;
   out.beta = o.beta;
   out.channels = o.out_features;

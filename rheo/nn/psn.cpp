@@ -8,15 +8,12 @@
 
 #include <cmath>
 
+#include "rheo/nn/detail/checks.hpp"
 #include "rheo/ops/error.hpp"
 #include "rheo/ops/product.hpp"
 
 namespace rheo::nn {
 namespace {
-
-void check_positive(const char* kind, const char* name, std::int64_t value) {
-  if (value < 1) throw ValueError(c10::str("[", kind, "] ", name, " must be positive, got ", value));
-}
 
 /// A constant input written out.
 at::Tensor sequence(const Input& x) {
@@ -30,7 +27,7 @@ at::Tensor sequence(const Input& x) {
 PSNImpl::PSNImpl(const PSNOptions& options)
     : ScanImpl("PSN", common_options(options), false), options_(options) {
   refuse_options("PSN", common_options(options), {"init_hidden"});
-  check_positive("PSN", "steps", options.steps);
+  detail::check_positive("PSN", "steps", options.steps);
   const double bound = 1 / std::sqrt(static_cast<double>(options.steps));
   weight_ = register_parameter("weight", at::empty({options.steps, options.steps}).uniform_(-bound, bound));
   bias_ = register_parameter("bias", at::zeros({options.steps}));
@@ -66,7 +63,7 @@ void PSNImpl::pretty_print(std::ostream& stream) const { stream << "PSN(steps=" 
 
 SlidingPSNImpl::SlidingPSNImpl(const SlidingPSNOptions& options)
     : ScanImpl("SlidingPSN", common_options(options), false), options_(options) {
-  check_positive("SlidingPSN", "order", options.order);
+  detail::check_positive("SlidingPSN", "order", options.order);
   weight_ = register_parameter(
       "weight", at::exp2(at::arange(options.order, at::kFloat) - static_cast<double>(options.order - 1)));
   bias_ = register_parameter("bias", at::zeros({1}));

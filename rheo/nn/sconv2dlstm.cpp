@@ -5,6 +5,7 @@
 
 #include <ostream>
 
+#include "rheo/nn/detail/checks.hpp"
 #include "rheo/ops/error.hpp"
 
 namespace rheo::nn {
@@ -23,11 +24,8 @@ SConv2dLSTMImpl::SConv2dLSTMImpl(const SConv2dLSTMOptions& options)
       options_(options),
       max_(is_set(options.max_pool)),
       avg_(is_set(options.avg_pool)) {
-  const auto positive = [](const char* name, std::int64_t size) {
-    if (size < 1) throw ValueError(c10::str("[SConv2dLSTM] ", name, " must be positive, got ", size));
-  };
-  positive("in_channels", options.in_channels);
-  positive("out_channels", options.out_channels);
+  detail::check_positive("SConv2dLSTM", "in_channels", options.in_channels);
+  detail::check_positive("SConv2dLSTM", "out_channels", options.out_channels);
   std::vector<std::int64_t> padding;
   for (const auto k : *options.kernel_size) {
     if (k < 1 || k % 2 == 0)

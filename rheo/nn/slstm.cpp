@@ -4,17 +4,15 @@
 
 #include <ostream>
 
+#include "rheo/nn/detail/checks.hpp"
 #include "rheo/ops/error.hpp"
 
 namespace rheo::nn {
 
 SLSTMImpl::SLSTMImpl(const SLSTMOptions& options)
     : LstmLayerImpl("SLSTM", common_options(options), {"reset_delay"}), options_(options) {
-  const auto positive = [](const char* name, std::int64_t size) {
-    if (size < 1) throw ValueError(c10::str("[SLSTM] ", name, " must be positive, got ", size));
-  };
-  positive("input_size", options.input_size);
-  positive("hidden_size", options.hidden_size);
+  detail::check_positive("SLSTM", "input_size", options.input_size);
+  detail::check_positive("SLSTM", "hidden_size", options.hidden_size);
   lstm_cell = register_module(
       "lstm_cell",
       torch::nn::LSTMCell(

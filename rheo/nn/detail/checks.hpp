@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@ namespace rheo::nn::detail {
 
 /// Throws ValueError for a value outside of its domain.
 void check_domain(const std::string& kind, std::string_view name, Domain domain, double v);
+
+/// Throws ValueError for a size below 1.
+void check_positive(std::string_view kind, std::string_view name, std::int64_t value);
 
 /// The values of a small tensor, in double.
 std::vector<double> numbers(const at::Tensor& t);
